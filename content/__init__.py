@@ -1,0 +1,1 @@
+"""What marketers write, and what turns it into messages."""
