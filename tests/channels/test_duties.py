@@ -1,0 +1,220 @@
+"""Each channel's eight duties and what proves them; the tables of the READMEs are made here."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import channels
+from channels import _by_hand_testing, testing
+from channels.base import Channel, Completion, Finds, Hears, Reads, Renews
+from content.message import Feature
+from locales.document import load
+from orchestrator.cli import reference
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests/channels"
+DUTIES = {
+    "carries": "1 carried or refused",
+    "limits": "2 limits",
+    "steps": "3 killed at each step",
+    "repeats": "4 never twice",
+    "tokens": "5 tokens",
+    "engagement": "6 engagement",
+    "webhooks": "7 webhooks",
+    "errors": "8 errors",
+}
+SUITES = {
+    "ChannelConformance": testing.ChannelConformance,
+    "HttpConformance": testing.HttpConformance,
+    "ByHandConformance": _by_hand_testing.ByHandConformance,
+}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+WRITTEN: Any = load(TESTS / "duties.yaml").value
+
+
+@cache
+def named(file: str) -> dict[str, str]:
+    """Every test of a file by its name, and where pytest finds it; what a suite gives is among them."""
+    found: dict[str, str] = {}
+    for node in ast.parse((TESTS / file).read_text("utf-8")).body:
+        if isinstance(node, FUNCTIONS):
+            found.setdefault(node.name, f"{file}::{node.name}")
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            own = [each.name for each in node.body if isinstance(each, FUNCTIONS)]
+            bases = [
+                SUITES[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in SUITES
+            ]
+            own += [name for base in bases for name in dir(base) if name.startswith("test_")]
+            for name in own:
+                found.setdefault(name, f"{file}::{node.name}::{name}")
+    return found
+
+
+def derived(adapter: type[Channel], tests: dict[str, str]) -> dict[str, list[str]]:
+    """What the class says it can, and the suite's own test of that."""
+    suite = {
+        "limits": "test_the_contract_is_stated",
+        "steps": "test_whenever_we_are_killed_there_is_never_a_second_post",
+    }
+    if adapter.idempotent_for:
+        suite["repeats"] = "test_a_repeated_key_is_dropped_exactly_where_that_is_promised"
+    elif issubclass(adapter, Finds):
+        suite["repeats"] = "test_find_tells_only_what_is_known"
+    if reads(adapter):
+        suite["engagement"] = "test_engagement_reports_what_is_declared_and_missing_is_not_zero"
+    if issubclass(adapter, Hears):
+        suite["webhooks"] = "test_a_webhook_without_a_signature_is_unauthorized"
+    if "test_each_status_is_exactly_one_fact" in tests:
+        suite["errors"] = "test_each_status_is_exactly_one_fact"
+    return {duty: [name] for duty, name in suite.items()}
+
+
+def reads(adapter: type[Channel]) -> bool:
+    return issubclass(adapter, Reads) and bool(adapter.metrics)
+
+
+def can(adapter: type[Channel]) -> dict[str, bool]:
+    """Duties that the class says it fulfils: a reason why not would be a lie."""
+    return {
+        "repeats": bool(adapter.idempotent_for) or issubclass(adapter, Finds),
+        "engagement": reads(adapter),
+        "webhooks": issubclass(adapter, Hears),
+        "tokens": issubclass(adapter, Renews),
+    }
+
+
+def written(name: str, duty: str) -> tuple[list[str], list[str]]:
+    """The tests that the file names for a duty, and the reasons."""
+    told = WRITTEN["channels"].get(name, {}).get(duty, [])
+    each = [told] if isinstance(told, str) else list(told)
+    tests = [one for one in each if one.rpartition("::")[2].startswith("test_")]
+    return tests, [one for one in each if one not in tests]
+
+
+def place(name: str, test: str) -> str | None:
+    """Where a test is: of the channel's own file, or of the one before its `::`."""
+    file, _, short = test.rpartition("::")
+    file = file or f"test_{name}.py"
+    return named(file).get(short) if (TESTS / file).exists() else None
+
+
+def problems(name: str) -> Iterator[str]:
+    """What the table lacks for one channel, each as a sentence that says what to write where."""
+    where = f"tests/channels/duties.yaml: {name}"
+    if name not in WRITTEN["channels"]:
+        yield f"{where}: missing; write its eight duties, each a test of test_{name}.py or a reason"
+        return
+    if not (TESTS / f"test_{name}.py").exists():
+        yield f"tests/channels/test_{name}.py: missing"
+        return
+    if unknown := set(WRITTEN["channels"][name]) - set(DUTIES):
+        yield f"{where}: {', '.join(sorted(unknown))}: no duty; may be {', '.join(DUTIES)}"
+    adapter = channels.load(name)
+    able, suite = can(adapter), derived(adapter, named(f"test_{name}.py"))
+    for duty in DUTIES:
+        tests, reasons = written(name, duty)
+        for test in (*tests, *suite.get(duty, [])):
+            if place(name, test) is None:
+                yield f"{where}.{duty}: {test}: no such test; write one that is there"
+        for reason in reasons:
+            if reason not in WRITTEN["reasons"]:
+                yield f"{where}.{duty}: {reason}: no reason of that name"
+            if able.get(duty):
+                yield f"{where}.{duty}: {reason}: but the class can; write the test that proves it"
+        if not (tests or reasons) and (duty not in suite or needs_more(adapter, duty)):
+            yield f"{where}.{duty}: blank; write the test that proves it, or why it cannot be"
+
+
+def needs_more(adapter: type[Channel], duty: str) -> bool:
+    """What keeps a checkpoint or is followed proves its own steps, besides the suite's kills."""
+    source = Path(inspect.getfile(adapter)).read_text("utf-8")
+    return duty == "steps" and (adapter.completion is Completion.LATER or "checkpoint(" in source)
+
+
+def cell(name: str, duty: str) -> str:
+    """The tests, and where there are none or they are not all the reason with its source."""
+    tests, reasons = written(name, duty)
+    suite = derived(channels.load(name), named(f"test_{name}.py")).get(duty, [])
+    shown = [f"`{place(name, test)}`" for test in (*tests, *suite)]
+    told = [WRITTEN["reasons"][each] for each in reasons]
+    return "; ".join([*dict.fromkeys(shown), *(f"{each['why']} ({each['source']})" for each in told)])
+
+
+def table_of_duties() -> str:
+    rows = [f"| channel | {' | '.join(DUTIES.values())} |", f"|---|{'---|' * len(DUTIES)}"]
+    rows += [f"| `{name}` | {' | '.join(cell(name, duty) for duty in DUTIES)} |" for name in ours()]
+    return "\n".join(rows)
+
+
+def table_of_carries() -> str:
+    """What `silkpost channels --json` says, a column for each thing that a message may ask for."""
+    rows = [f"| channel | text | {' | '.join(Feature)} |", f"|---|---:|{':---:|' * len(Feature)}"]
+    for name in ours():
+        told = reference._channel(name, channels.load(name))
+        length = f"{told['text']:,} {told['counting']}" if told["text"] else "no limit"
+        marks = ("✓" if feature in told["carries"] else "" for feature in Feature)
+        rows.append(f"| `{name}` | {length} | {' | '.join(marks)} |")
+    return "\n".join(rows)
+
+
+def ours() -> tuple[str, ...]:
+    """The channels of this tree; a plugin that happens to be installed has a README of its own."""
+    return tuple(name for name in channels.names() if (ROOT / f"channels/{name}.py").exists())
+
+
+@pytest.mark.parametrize("name", ours())
+def test_each_duty_names_what_proves_it_or_why_it_cannot_be(name: str) -> None:
+    assert not list(problems(name)), "\n".join(problems(name))
+
+
+def test_every_reason_has_its_source_and_is_somebodys() -> None:
+    used = {each for name in WRITTEN["channels"] for duty in DUTIES for each in written(name, duty)[1]}
+    for name, reason in WRITTEN["reasons"].items():
+        assert set(reason) == {"why", "source"}
+        known = ("read 20", "unverified", "channels/")
+        assert any(word in reason["source"] for word in known), f"{name}: read when?"
+        assert name in used, f"{name}: a reason of nobody's"
+    assert not set(WRITTEN["channels"]) - set(ours()), "a channel that is not there"
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "table"),
+    [("channels/README.md", "duties", table_of_duties), ("README.md", "channels", table_of_carries)],
+)
+def test_a_readme_shows_the_table_as_it_is(
+    file: str, name: str, table: Any, request: pytest.FixtureRequest
+) -> None:
+    begins, ends = f"<!-- {name}: made by tests/channels/test_duties.py -->", f"<!-- {name}: end -->"
+    readme = ROOT / file
+    before, _, rest = readme.read_text("utf-8").partition(f"{begins}\n")
+    shown, _, after = rest.partition(f"\n{ends}")
+    assert after, f"{file}: the marks {begins} and {ends} are not there"
+    made = table()
+    if request.config.getoption("--update-golden") and shown != made:
+        readme.write_text(f"{before}{begins}\n{made}\n{ends}{after}", "utf-8")
+        shown = made
+    assert shown == made, (
+        f"{file}: pytest tests/channels/test_duties.py --update-golden writes the table anew"
+    )
+
+
+def test_a_channel_without_its_duties_is_told_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = dict(WRITTEN["channels"]["x"])
+    others = {"limits": "test_nowhere", "tokens": "key-lasts", "webhooks": [], "colour": "red"}
+    monkeypatch.setitem(WRITTEN["channels"], "x", {**entry, **others, "carries": []})
+    found = "\n".join(problems("x"))
+    assert "x: colour: no duty; may be carries, limits" in found
+    assert "x.limits: test_nowhere: no such test" in found
+    assert "x.tokens: key-lasts: but the class can" in found
+    assert "x.carries: blank" in found
+    monkeypatch.delitem(WRITTEN["channels"], "x")
+    assert list(problems("x")) == [
+        "tests/channels/duties.yaml: x: missing; write its eight duties, each a test of test_x.py or a reason"
+    ]
