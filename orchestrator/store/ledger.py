@@ -1,0 +1,295 @@
+"""The ledger: what a worker holds, what became of it, and what is in doubt. Nothing is guessed.
+
+Every function runs inside a transaction that somebody else opens and ends. Moments are bound as the store
+keeps them, in milliseconds, and statements are plain text: every message walks this path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, text
+
+from orchestrator.policy import Case, Quiet
+from orchestrator.store.hot import Statement
+from orchestrator.store.tables import millis
+
+if TYPE_CHECKING:
+    from channels.base import Quota, Receipt
+    from orchestrator.store.accounts import Account
+
+#: When a person is asked: a time that no clock reaches.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One placement that may leave, as a claim needs it."""
+
+    id: int
+    key: str
+    kind: str
+    campaign: str
+    wave: str
+    market: str
+    locale: str
+    account: str
+    channel: str
+    audience: str
+    item: str
+    edition_id: int
+    zone: str
+    late: timedelta
+    ends_at: datetime | None
+    trigger: str
+    stop_on: str = ""
+    due_ms: int | None = None  #: as planned, in milliseconds; None while it waits for its trigger
+    stopped: bool = False  #: what `stop_on` names has happened
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a market and the workspace say of one slot; `consents` empty means that none is needed."""
+
+    quiet: tuple[Quiet, ...] = ()
+    blackouts: Mapping[date, str] = field(default_factory=dict)
+    consents: tuple[str, ...] = ("opt_in", "double_opt_in", "soft_opt_in", "business")
+    sold_out: bool = False
+
+
+def case_of(slot: Slot, rules: Rules, due_at: datetime | None, **differs: Any) -> Case:
+    """What policy is asked about a delivery of this slot."""
+    return Case(
+        due_at=due_at,
+        late=slot.late,
+        zone=slot.zone,
+        ends_at=slot.ends_at,
+        market=slot.market,
+        quiet=rules.quiet,
+        blackouts=rules.blackouts,
+        trigger=slot.trigger,
+        stopped=f"{slot.stop_on} by {slot.item}" if slot.stopped else "",
+        sold_out=rules.sold_out,
+        **differs,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What of a channel decides how its doubts are settled."""
+
+    idempotent_for: timedelta = timedelta(0)
+    finds: bool = False
+    quota: Quota | None = None
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether intents may be committed before there is room in flight: every doubt can be settled."""
+        return self.finds or self.idempotent_for > timedelta(0)
+
+    def repeats(self, since: datetime, by: datetime) -> bool:
+        """Whether a repeat that leaves before `by` is still dropped by the platform."""
+        return since + self.idempotent_for > by
+
+
+@dataclass(slots=True)
+class Claimed:
+    """One delivery in the hands of a worker."""
+
+    id: int
+    slot: Slot
+    contact_id: int
+    generation: int
+    edition_id: int
+    due_at: datetime
+    number: int  #: of this attempt, from 1
+    since: datetime  #: when the first attempt began
+    lease_until: datetime
+    case: Case
+    in_doubt: bool = False
+    resume: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)  #: the personal ones, frozen; never logged
+
+    @property
+    def key(self) -> str:
+        return f"{self.slot.key}#{self.contact_id}" if self.contact_id else self.slot.key
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one claimed delivery. `outcome` is what the attempt's row says; empty means no row."""
+
+    delivery: Claimed
+    state: str
+    outcome: str = ""
+    why: str = ""
+    next_at: datetime | None = None
+    receipt: Receipt | None = None
+    resume: Mapping[str, Any] | None = None  #: None leaves what was saved as it is
+    in_doubt: bool | None = None  #: None leaves it as it is
+    tells: Callable[[Account], None] | None = None  #: what its account learns from it
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One transition that the log should tell."""
+
+    key: str
+    state: str
+    why: str = ""
+
+
+def doubtful(ability: Ability, since: datetime, now: datetime, delay: timedelta) -> tuple[str, datetime]:
+    """The state of a delivery that may have been published, and when it is looked at next.
+
+    A repeat is sent only while the platform drops it, with `delay` to spare; else the platform is asked, not
+    before `delay`; else a person is.
+    """
+    if ability.repeats(since, now + delay):
+        return "planned", now
+    return "unknown", now + delay if ability.finds else NEVER
+
+
+_HELD = "SELECT id, attempts FROM deliveries WHERE id IN [ids] AND worker = :worker AND state = 'sending'"
+_HOLD, _HOLD_LOCKED = Statement(_HELD), Statement(f"{_HELD} FOR UPDATE")
+_SETTLE = Statement(
+    "UPDATE deliveries SET state = :state, why = :why, next_at = COALESCE(:next_at, next_at),"
+    " remote_id = COALESCE(:remote_id, remote_id), url = COALESCE(:url, url), sent_at = :sent_at,"
+    " resume = COALESCE(:resume, resume), in_doubt = COALESCE(:in_doubt, in_doubt),"
+    " personal = CASE WHEN :over THEN NULL ELSE personal END, worker = NULL, lease_until = NULL"
+    " WHERE id = :id"
+)
+_RECEIVE = Statement(
+    "INSERT INTO receipts (delivery_id, remote_id, url, state, number, repeated, received_at)"
+    " VALUES (:delivery_id, :remote_id, :url, :state, :number, :repeated, :received_at)"
+)
+_ATTEMPT = Statement(
+    "INSERT INTO attempts (delivery_id, number, worker, outcome, detail, ended_at)"
+    " VALUES (:delivery_id, :number, :worker, :outcome, :detail, :ended_at)"
+)
+_OVER = frozenset({"sent", "failed", "skipped"})
+
+
+def settle(connection: Connection, worker: str, results: Sequence[Result], now: datetime) -> list[Moved]:
+    """Write what became of claimed deliveries. Where the lease was lost nothing changes but the record."""
+    if not results:
+        return []
+    held = _held(connection, worker, [result.delivery for result in results])
+    ours = [result for result in results if (result.delivery.id, result.delivery.number) in held]
+    lost = [result for result in results if (result.delivery.id, result.delivery.number) not in held]
+    if ours:
+        _SETTLE(connection, [_settled(result, now) for result in ours])
+    if received := [result for result in ours if result.receipt]:
+        _RECEIVE(connection, [_received(result, now) for result in received])
+    tried = [_tried(result, worker, now) for result in ours if result.outcome]
+    tried += [_tried(_too_late(result), worker, now) for result in lost]
+    if tried:
+        _ATTEMPT(connection, tried)
+    moved = [Moved(result.delivery.key, result.state, result.why) for result in ours]
+    return moved + [Moved(result.delivery.key, "lease lost", _too_late(result).why) for result in lost]
+
+
+def _held(connection: Connection, worker: str, deliveries: Sequence[Claimed]) -> set[tuple[int, int]]:
+    """The ids and attempts that are still this worker's; nobody else's until the transaction ends."""
+    statement = _HOLD if connection.dialect.name == "sqlite" else _HOLD_LOCKED
+    bound = {"ids": [delivery.id for delivery in deliveries], "worker": worker}
+    return {(id_, number) for id_, number in statement(connection, bound)}
+
+
+def _settled(result: Result, now: datetime) -> dict[str, Any]:
+    receipt = result.receipt
+    return {
+        "id": result.delivery.id,
+        "state": result.state,
+        "why": result.why,
+        "next_at": millis(result.next_at),
+        "remote_id": receipt.remote_id if receipt else None,
+        "url": receipt.url if receipt else None,
+        "sent_at": millis(now) if result.state == "sent" else None,
+        "resume": None if result.resume is None else _json(result.resume),
+        "in_doubt": result.in_doubt,
+        "over": result.state in _OVER,
+    }
+
+
+def _json(saved: Mapping[str, Any]) -> str:
+    return json.dumps(dict(saved))
+
+
+def _received(result: Result, now: datetime) -> dict[str, Any]:
+    assert result.receipt is not None  # noqa: S101  the caller chose those that have one
+    return {
+        "delivery_id": result.delivery.id,
+        "remote_id": result.receipt.remote_id,
+        "url": result.receipt.url,
+        "state": str(result.receipt.state),
+        "number": result.delivery.number,
+        "repeated": result.receipt.repeated,
+        "received_at": millis(now),
+    }
+
+
+def _tried(result: Result, worker: str, now: datetime) -> dict[str, Any]:
+    return {
+        "delivery_id": result.delivery.id,
+        "number": result.delivery.number,
+        "worker": worker,
+        "outcome": result.outcome,
+        "detail": result.why,
+        "ended_at": millis(now),
+    }
+
+
+def _too_late(result: Result) -> Result:
+    answer = f" as {result.receipt.remote_id}" if result.receipt else ""
+    why = f"after its lease had ended, this attempt answered: {result.state}{answer} {result.why}".rstrip()
+    return replace(result, outcome="lease_lost", why=why)
+
+
+_CHECKPOINT = text(
+    "UPDATE deliveries SET resume = :resume"
+    " WHERE id = :id AND worker = :worker AND attempts = :number AND state = 'sending'"
+)
+
+
+def checkpoint(connection: Connection, worker: str, delivery: Claimed, saved: Mapping[str, Any]) -> bool:
+    """Keep what an attempt saved; False where its lease was lost, and then nothing changed."""
+    bound = {
+        "id": delivery.id,
+        "worker": worker,
+        "number": delivery.number,
+        "resume": json.dumps(dict(saved)),
+    }
+    return connection.execute(_CHECKPOINT, bound).rowcount == 1
+
+
+_RENEW = text(
+    "UPDATE deliveries SET lease_until = :until WHERE state = 'sending' AND worker = :worker"
+    " RETURNING id, attempts"
+)
+
+
+def renew(connection: Connection, worker: str, until: datetime) -> set[tuple[int, int]]:
+    """Hold on to all that this worker has in hand; gives the ids and attempts that are still its own."""
+    rows = connection.execute(_RENEW, {"worker": worker, "until": millis(until)})
+    return {(id_, number) for id_, number in rows}
+
+
+_RELEASE = text(
+    "UPDATE deliveries SET state = 'planned', worker = NULL, lease_until = NULL, attempts = attempts - 1,"
+    " edition_id = CASE WHEN attempts = 1 THEN NULL ELSE edition_id END,"
+    " personal = CASE WHEN attempts = 1 THEN NULL ELSE personal END,"
+    " first_at = CASE WHEN attempts = 1 THEN NULL ELSE first_at END"
+    " WHERE id = :id AND worker = :worker AND attempts = :number AND state = 'sending'"
+)
+
+
+def release(connection: Connection, worker: str, deliveries: Sequence[Claimed]) -> None:
+    """Give back what never reached the fence: as if it had not been claimed."""
+    if deliveries:
+        bound = [{"id": each.id, "worker": worker, "number": each.number} for each in deliveries]
+        connection.execute(_RELEASE, bound)
