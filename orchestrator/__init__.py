@@ -1,0 +1,1 @@
+"""The engine: plans, dispatches, collects, scores."""

@@ -1,0 +1,185 @@
+"""Puts the engine of a workspace together: its adapters, the rules of its markets, and what its ticks do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from channels import load
+from channels.base import ChannelError, Credentials, Renews
+from orchestrator.adapters import Adapters
+from orchestrator.collect import collect, import_file
+from orchestrator.dispatch import Dispatcher
+from orchestrator.gather import blackouts, holidays_of
+from orchestrator.propose import CREATOR, fixed_prices
+from orchestrator.quiet import quiet_of
+from orchestrator.schedule import Engine
+from orchestrator.store import Connection, backup, lapses, prices, retention, standing, stock, tokens
+from orchestrator.store.contacts import unsubscribe_token
+from orchestrator.store.ledger import Claimed, Rules, Slot
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from channels.base import Clock
+    from locales.market import Market
+    from orchestrator.store import Store
+    from orchestrator.workspace import Workspace
+
+log = structlog.get_logger()
+
+BACKUPS_KEPT = 7
+RENEW_BEFORE = timedelta(minutes=15)  #: X's access tokens live for two hours, the shortest we know
+#: Personal values are forgotten this long after their delivery ended, attempts after that.
+PERSONAL_KEPT, ATTEMPTS_KEPT = timedelta(days=30), timedelta(days=400)
+
+
+class Shop:
+    """A workspace at work: what its engine asks of it, and what its ticks do."""
+
+    def __init__(self, workspace: Workspace, store: Store, clock: Clock, *, outbox: bool = False) -> None:
+        self.workspace, self.store, self.clock = workspace, store, clock
+        self.adapters = Adapters(workspace, clock, store=store, outbox=outbox)
+        self.dispatcher = Dispatcher(store, clock, self.adapters.get, rules=self.rules, links=self.links)
+        self._sold_out: frozenset[str] = frozenset()
+        self._asked: set[str] = set()
+        self._kept: dict[str, Credentials] = {}  #: as the store had them when we last looked
+        year = clock.now().year
+        self._years = (year - 1, year, year + 1)
+        self._market_rules = cache(self._rules_of)
+
+    def engine(self, serve: Callable[[asyncio.Event], Awaitable[None]] | None = None) -> Engine:
+        jobs: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "renew": self.renew,
+            "collect": self.collect,
+            "rates": self.keep_prices,
+            "backup": self.backup,
+            "digest": self.digest,
+            "retention": self.retain,
+        }
+        return Engine(self.store, self.clock, self.dispatcher, jobs, serve)
+
+    # What dispatch asks; called in the store's thread
+
+    def rules(self, slot: Slot) -> Rules:
+        """What the market and the workspace say of one placement."""
+        rules = self._market_rules(slot.market, slot.channel if slot.kind == "direct" else "", slot.audience)
+        if slot.campaign in self._sold_out:
+            return Rules(rules.quiet, rules.blackouts, rules.consents, sold_out=True)
+        return rules
+
+    def _rules_of(self, code: str, channel: str, audience: str) -> Rules:
+        market: Market = self.workspace.market(code)
+        days = blackouts(market, self._years, self.workspace)
+        if not channel:
+            return Rules(blackouts=days)
+        quiet = quiet_of(market.hours(load(channel).medium), holidays_of(market, self._years))
+        if audience.startswith(CREATOR):
+            return Rules(quiet, days, ("business",))
+        known = self.workspace.audiences.get(audience)
+        return Rules(quiet, days, tuple(known.consent)) if known else Rules(quiet, days)
+
+    def links(self, delivery: Claimed) -> Mapping[str, str]:
+        """The addresses that belong to one recipient alone."""
+        token = unsubscribe_token(self.store.vault, delivery.contact_id, delivery.id)
+        return {"unsubscribe": f"{self.workspace.settings.public_url.rstrip('/')}/u/{token}"}
+
+    # What the ticks do
+
+    async def collect(self) -> None:
+        """Read the platforms, follow the feeds, and let what waits for an empty shelf go."""
+        now = self.clock.now()
+        done = await collect(self.store, self.adapters.get, now)
+        for account, why in done.failures.items():
+            log.warning("collect", account=account, why=why)
+        for feed in self.workspace.settings.feeds:
+            path = self.workspace.path(feed)
+            if path.is_file():
+                for problem in import_file(self.store, path, until=now).problems:
+                    log.warning("feed", why=problem)
+        self._sold_out = await self.store.run(self._shelves, now)
+
+    def _shelves(self, connection: Connection, now: datetime) -> frozenset[str]:
+        """The campaigns that have sold what they had; what waited for that is due now."""
+        gone = stock.sold_out(connection)
+        for campaign, markets in gone.items():
+            for market in markets:
+                for moved in lapses.fire(connection, campaign, market, "sold_out", now):
+                    log.info("delivery", key=moved.key, state=moved.state, why=moved.why)
+        return frozenset(gone)
+
+    async def renew(self) -> None:
+        """Renew the tokens that end soon, one account after the other: a rotated one is used only once.
+
+        A platform that cannot be reached is asked again at the next tick; the old token stands meanwhile.
+        """
+        now = self.clock.now()
+        for name in self.workspace.accounts:
+            if not self.adapters.live(name):
+                continue
+            adapter = self.adapters.get(name)
+            if not isinstance(adapter, Renews):
+                continue
+            kept = await self.store.fetch(tokens.credentials, self.store.vault, name)
+            if kept != self._kept.setdefault(name, kept):
+                adapter.credentials = self._kept[name] = kept  # a person has logged in meanwhile
+            if not self._is_due(name, adapter.credentials, now):
+                continue
+            self._asked.add(name)
+            try:
+                renewed = await adapter.renew()
+            except ChannelError as error:
+                log.warning("renew", account=name, why=str(error))
+                continue
+            await self.store.run(tokens.keep, self.store.vault, name, renewed)
+            adapter.credentials = renewed
+            self._kept[name] = await self.store.fetch(tokens.credentials, self.store.vault, name)
+            log.info("renew", account=name)
+
+    def _is_due(self, name: str, held: Credentials, now: datetime) -> bool:
+        """Tokens from the settings are renewed once, to learn when they end; others when they end soon."""
+        if not held.values:
+            return name not in self._asked
+        return held.expires_at is not None and held.expires_at - now < RENEW_BEFORE
+
+    async def keep_prices(self) -> None:
+        """Put what products cost now on record: a "was" price is held against it later."""
+        await self.store.run(prices.keep_usual, fixed_prices(self.workspace.products), self.clock.now())
+
+    async def backup(self) -> None:
+        """A copy a day beside the store; the oldest go."""
+        if self.store.path is None:
+            return
+        folder = self.store.path.parent / "backups"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{self.clock.now():%Y-%m-%d}.db"
+        if not file.exists():
+            backup.backup(self.store, file)
+        for old in sorted(folder.glob("????-??-??.db"))[:-BACKUPS_KEPT]:
+            old.unlink()
+
+    async def digest(self) -> None:
+        """One line a day: how many are where, and what needs a person."""
+        states = await self.store.fetch(standing.counts)
+        log.info("digest", **states)
+
+    async def retain(self) -> None:
+        now = self.clock.now()
+        forgotten = await self.store.run(retention.forget, now - PERSONAL_KEPT, now - ATTEMPTS_KEPT)
+        log.info("retention", forgotten=forgotten)
+
+    async def close(self) -> None:
+        await self.dispatcher.close()
+        await self.adapters.__aexit__()
+
+
+def outbox_of(workspace: Workspace) -> Path:
+    """Where everything that "went out" lies, when the outbox stands in."""
+    from orchestrator.adapters import FOLDER
+
+    return workspace.root / FOLDER

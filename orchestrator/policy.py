@@ -1,0 +1,205 @@
+"""One explained decision: may this delivery leave now, later, or never? Pure; it plans and it dispatches.
+
+The order, the first that holds decides:
+
+1. what never changes back: removed, stopped, suppressed, no consent, sold out; then the offer's end;
+2. what has no time yet: its trigger, or its due time is still to come;
+3. the grace has passed: skipped, and the reason says what it was waiting for;
+4. what a person must end: approval, a pause, a stopped account;
+5. what time ends: the platform's wait, the breaker, the cap, quiet hours. The latest of them counts. If that
+   is past the offer's end, past the grace, or on a blackout day, it is skipped, and the reason names both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from locales.zones import zone
+
+EVERY_DAY = frozenset(range(7))
+_DAY = timedelta(days=1)
+_NONE: Mapping[date, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which nothing may arrive, by the recipient's wall clock; equal ends mean the whole day.
+
+    A window that crosses midnight belongs to the day it starts on.
+    """
+
+    starts: time
+    ends: time
+    weekdays: frozenset[int] = EVERY_DAY  #: Monday is 0
+    dates: frozenset[date] = frozenset()  #: public holidays on which it holds too
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that the decision looks at. Times are aware; reasons show them in `zone`."""
+
+    due_at: datetime | None  #: None while it waits for `trigger`
+    late: timedelta  #: the grace after `due_at`
+    zone: str  #: the market's
+    ends_at: datetime | None = None  #: the offer's end
+    market: str = ""
+    recipient_zone: str = ""  #: where it differs from the market's; quiet hours follow it
+    quiet: tuple[Quiet, ...] = ()
+    blackouts: Mapping[date, str] = field(default_factory=lambda: _NONE)  #: by date in `zone`
+    trigger: str = ""  #: the event it waits for, such as `sold_out`
+    approved: bool = True
+    paused: str = ""  #: who paused what, as a sentence's end: `market JP by ana`
+    account_stopped: str = ""  #: why, as a clause: `the token has expired`
+    removed: bool = False
+    stopped: str = ""  #: why it is no longer wanted: `the creator replied`
+    suppressed: str = ""  #: why this address is never contacted: `unsubscribed`
+    no_consent: str = ""  #: what is missing: `no consent by double_opt_in`
+    sold_out: bool = False
+    quota_until: datetime | None = None  #: the platform lets nothing through before
+    breaker_until: datetime | None = None  #: we let nothing through before, after failures in a row
+    capped_until: datetime | None = None  #: this person has had enough messages until then
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """It may leave now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet; `until` is None where only an event or a person can end it."""
+
+    until: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """It never leaves."""
+
+    why: str
+
+
+SEND = Send()
+
+
+def decide(case: Case, now: datetime) -> Send | Wait | Skip:
+    """What becomes of a delivery at `now`; a plan asks with `now` at its due time."""
+    if gone := _gone(case):
+        return Skip(gone)
+    if case.ends_at is not None and now >= case.ends_at:
+        return Skip(f"the offer ended {shown(case.ends_at, case.zone)}")
+    if case.due_at is None:
+        return Wait(None, f"waits until: {case.trigger.replace('_', ' ')}")
+    if now < case.due_at:
+        return Wait(case.due_at, f"due {shown(case.due_at, case.zone)}")
+    held = _held(case)
+    if now > case.due_at + case.late:
+        waited = f"; it was waiting: {held}" if held else ""
+        return Skip(f"late: due {shown(case.due_at, case.zone)}, grace {length(case.late)}{waited}")
+    if held:
+        return Wait(None, held)
+    return _in_time(case, case.due_at, now)
+
+
+def _gone(case: Case) -> str:
+    if case.removed:
+        return "removed from the plan"
+    if case.stopped:
+        return case.stopped
+    if case.suppressed:
+        return f"never contacted: {case.suppressed}"
+    if case.no_consent:
+        return case.no_consent
+    return "sold out" if case.sold_out and case.trigger != "sold_out" else ""
+
+
+def _held(case: Case) -> str:
+    """What only a person can end."""
+    if not case.approved:
+        return "not approved"
+    if case.paused:
+        return f"paused: {case.paused}"
+    return f"the account is stopped: {case.account_stopped}" if case.account_stopped else ""
+
+
+def _in_time(case: Case, due_at: datetime, now: datetime) -> Send | Wait | Skip:
+    """The earliest moment that every clock allows, if that is soon enough."""
+    last = due_at + case.late
+    if case.ends_at is not None:
+        last = min(last, case.ends_at)
+    until, why = now, ""
+    for at, because in (
+        (case.quota_until, "the platform takes no more before"),
+        (case.breaker_until, "the account failed several times in a row"),
+        (case.capped_until, "this person has had enough messages"),
+    ):
+        if at is not None and at > until:
+            until, why = at, because
+    if case.quiet:
+        until, why = _after_quiet(case, until, last, why)
+    day = until.astimezone(zone(case.zone)).date() if case.blackouts else None
+    moved = f"moves to {shown(until, case.zone)}: {why}" if until > now else ""
+    if case.ends_at is not None and until > now and until >= case.ends_at:
+        return Skip(f"{moved}; the offer ends {shown(case.ends_at, case.zone, until)}")
+    if until > now and until > last:
+        return Skip(f"{moved}; the grace of {length(case.late)} ends {shown(last, case.zone, until)}")
+    if day in case.blackouts and day is not None:
+        blocked = f"{day:%a} {day.day} {day:%b} is {case.blackouts[day]} in {case.market or case.zone}"
+        return Skip(f"{moved}; {blocked}" if moved else blocked)
+    return Wait(until, moved) if moved else SEND
+
+
+def _after_quiet(case: Case, at: datetime, last: datetime, why: str) -> tuple[datetime, str]:
+    """The first moment from `at` on outside quiet hours, looking no further than just past `last`."""
+    name = case.recipient_zone or case.zone
+    away = f" in {name}" if name != case.zone else ""
+    while at <= last:
+        for quiet in case.quiet:
+            if end := _quiet_end(quiet, at, zone(name)):
+                day_long = quiet.starts == quiet.ends
+                why = f"a quiet day{away}" if day_long else f"quiet hours from {quiet.starts:%H:%M}{away}"
+                at = end
+                break
+        else:
+            return at, why
+    return at, why
+
+
+def _quiet_end(quiet: Quiet, at: datetime, where: ZoneInfo) -> datetime | None:
+    """When the window that holds `at` ends, if one does."""
+    wall = at.astimezone(where).replace(tzinfo=None)
+    over_night = _DAY if quiet.ends <= quiet.starts else timedelta(0)
+    for day in (wall.date(), wall.date() - _DAY):
+        end = datetime.combine(day, quiet.ends) + over_night
+        if not datetime.combine(day, quiet.starts) <= wall < end:
+            continue
+        if day.weekday() not in quiet.weekdays and day not in quiet.dates:
+            continue
+        for fold in (0, 1):  # an hour that a clock change repeats ends twice; one that it skips, later
+            moment = end.replace(tzinfo=where, fold=fold).astimezone(UTC)
+            if moment > at:
+                return moment
+    return None
+
+
+def shown(moment: datetime, where: str, beside: datetime | None = None) -> str:
+    """`Wed 11 Nov 23:59` by the market's clock; without the date where `beside` is on the same day."""
+    local = moment.astimezone(zone(where))
+    if beside is not None and beside.astimezone(zone(where)).date() == local.date():
+        return f"{local:%H:%M}"
+    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}"
+
+
+def length(duration: timedelta) -> str:
+    """`30 min`, `12 h`, `3 d`: a duration as a person says it."""
+    minutes, seconds = divmod(round(duration.total_seconds()), 60)
+    if seconds:
+        return f"{minutes * 60 + seconds} s"
+    if minutes and minutes % 1440 == 0:
+        return f"{minutes // 1440} d"
+    return f"{minutes // 60} h" if minutes and minutes % 60 == 0 else f"{minutes} min"
