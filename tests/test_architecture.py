@@ -1,4 +1,4 @@
-"""The shape of the tree, read from the syntax trees: what may import what, and what must stand beside what."""
+"""The shape of the tree, read from the syntax trees: what may import what, what stands beside what."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ def test_the_readmes_name_every_command_and_market() -> None:
     assert not [p.stem for p in (ROOT / "locales/markets").glob("*.yaml") if p.stem not in markets]
 
 
-@pytest.mark.parametrize("folder", [*ORDER, "orchestrator/store", "orchestrator/web", "bench", "examples", "tests"])
+FOLDERS = [*ORDER, "orchestrator/store", "orchestrator/web", "bench", "examples", "tests"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_each_folder_says_what_lives_here(folder: str) -> None:
     assert (ROOT / folder / "README.md").exists()
 

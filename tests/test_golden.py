@@ -1,4 +1,4 @@
-"""What the sample shop would publish, byte for byte: for a reader of each locale to read, and to notice a change."""
+"""What the sample shop would publish, byte for byte: for a reader of each locale to read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def published(name: str) -> dict[str, str]:
     texts: dict[str, list[str]] = defaultdict(list)
     for row in found.prepared:
         placement = row.placement
-        texts[f"{placement.market}.{placement.locale}.{placement.channel}.txt"].append(show.message(row, facts))
+        file = f"{placement.market}.{placement.locale}.{placement.channel}.txt"
+        texts[file].append(show.message(row, facts))
     return {file: "\n".join(parts) for file, parts in texts.items()}
 
 
