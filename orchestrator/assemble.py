@@ -48,6 +48,7 @@ class Shop:
         self.dispatcher = Dispatcher(store, clock, self.adapters.get, rules=self.rules, links=self.links)
         self._sold_out: frozenset[str] = frozenset()
         self._asked: set[str] = set()
+        self._told: set[str] = set()  #: what a feed was found wrong in, said once
         self._kept: dict[str, Credentials] = {}  #: as the store had them when we last looked
         year = clock.now().year
         self._years = (year - 1, year, year + 1)
@@ -101,7 +102,9 @@ class Shop:
             path = self.workspace.path(feed)
             if path.is_file():
                 for problem in import_file(self.store, path, until=now).problems:
-                    log.warning("feed", why=problem)
+                    if problem not in self._told:
+                        self._told.add(problem)
+                        log.warning("feed", why=problem)
         self._sold_out = await self.store.run(self._shelves, now)
 
     def _shelves(self, connection: Connection, now: datetime) -> frozenset[str]:

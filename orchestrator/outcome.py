@@ -25,6 +25,9 @@ from orchestrator.store.ledger import NEVER, Ability, Claimed, Result, doubtful
 #: A delivery is given up after so many attempts over so long a time; never for being asked to wait, which
 #: only its grace and the offer's end bound.
 MOST_ATTEMPTS, LONG_ENOUGH = 20, timedelta(hours=2)
+#: A repeat waits until the first attempt is over on the platform's side too: Mastodon keeps a key only once
+#: its post is made (its server's source, read 2026-11-22).
+REPEAT_AFTER = timedelta(minutes=1)
 FOLLOW_AFTER = timedelta(seconds=15)
 _FIRST_RETRY = timedelta(seconds=10)
 _LONGEST_RETRY = timedelta(minutes=10)
@@ -67,6 +70,8 @@ def refused(
     match error:
         case OutcomeUnknown():
             state, next_at = doubtful(ability, delivery.since, now, delay)
+            if state == "planned":
+                next_at = now + min(REPEAT_AFTER, delay)
             told = _stops(said(error), now) if error.bug else _fails(now)
             return Result(delivery, state, "unknown", said(error), next_at, in_doubt=True, tells=told)
         case Rejected():

@@ -67,10 +67,10 @@ def restore(file: Path | None, url: str, now: datetime) -> int:
     if file is None:
         raise StoreError(f"{shown(where)}: name the backup to restore")
     target = Path(where.database or "")
+    _check_copy(file)
     _make_room(target, now)
     with tempfile.TemporaryDirectory(dir=_made(target.parent)) as folder:
         fresh = Path(folder) / "restored.db"
-        _check_copy(file)
         _copy(file, fresh)
         in_doubt = _begin_epoch(f"sqlite:///{fresh}", now)
         _copy(fresh, target)

@@ -232,7 +232,11 @@ def person_decides(connection: Connection, key: str) -> Pending | None:
 
 
 _WITHDRAWN = text("UPDATE deliveries SET why = :why, next_read_at = NULL WHERE id = :id AND state = 'sent'")
-_OUT = text(f"{_PENDING} WHERE p.key = :key AND d.state = 'sent' AND d.remote_id IS NOT NULL ORDER BY d.id")
+_TAKEN_BACK = "(SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.outcome = 'withdrawn')"
+_OUT = text(
+    f"{_PENDING} WHERE p.key = :key AND d.state = 'sent' AND d.remote_id IS NOT NULL"
+    f" AND NOT EXISTS {_TAKEN_BACK} ORDER BY d.id"
+)
 
 
 def published(connection: Connection, key: str) -> list[Pending]:

@@ -79,6 +79,8 @@ def test_what_is_due_leaves_once_and_can_be_taken_back(begun: str, folder: Path,
     back = released("withdraw", "hello/go/US/en_US/posts/-/-", "--by", "ana")
     assert back.out == "hello/go/US/en_US/posts/-/-: taken back\n"
     assert not post.exists() or "withdrawn" in post.read_text("utf-8")
+    again = released("withdraw", "hello/go/US/en_US/posts/-/-", "--by", "ana")
+    assert "nothing of it is out" in again.err
 
 
 def test_withdraw_and_resolve_find_nothing_to_do(released: Any) -> None:
