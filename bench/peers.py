@@ -116,7 +116,9 @@ async def apprised(posts: int, server: Server) -> float:
     """Posts a second by apprise's JSON notifier, fifty at once, its threads as many."""
     import apprise
 
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    log = logging.getLogger("apprise")
+    spoke = log.level
+    log.setLevel(logging.CRITICAL)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(IN_FLIGHT))
     notifier = apprise.Apprise()
     notifier.add(server.url.replace("http://", "json://"))
@@ -129,7 +131,10 @@ async def apprised(posts: int, server: Server) -> float:
                 raise RuntimeError("apprise could not post")
 
     began = time.perf_counter()
-    await asyncio.gather(*(send_on() for _ in range(IN_FLIGHT)))
+    try:
+        await asyncio.gather(*(send_on() for _ in range(IN_FLIGHT)))
+    finally:
+        log.setLevel(spoke)
     took = time.perf_counter() - began
     server.expect(posts)
     return posts / took
