@@ -15,7 +15,21 @@ from html import escape
 import css_inline
 import dkim
 
-from content.message import Message
+from content.message import Feature, Message
+
+#: What a letter carries, whoever takes it to the post.
+CARRIES = frozenset(
+    {
+        Feature.TITLE,
+        Feature.HTML,
+        Feature.LINK,
+        Feature.IMAGE,
+        Feature.IMAGES,
+        Feature.ALT_TEXT,
+        Feature.LANGUAGE,
+        Feature.REPLY,
+    }
+)
 
 #: Signed, also where absent, so that nobody adds one: RFC 6376 §5.4.1, and RFC 8058 §4 for the List- headers.
 #: `from` is twice in it, so that a second one breaks the signature (RFC 6376 §8.15).

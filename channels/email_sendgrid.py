@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from channels._letter import Picture, mailbox, one_line, page, unsubscribe_headers
+from channels._letter import CARRIES, Picture, mailbox, one_line, page, unsubscribe_headers
 from channels._media import upload
 from channels._post import throttled
 from channels.base import (
@@ -35,7 +35,7 @@ from channels.base import (
     Unauthorized,
 )
 from channels.http import answer, call
-from content.message import Counting, Feature, Limits, Message
+from content.message import Counting, Limits, Message
 
 #: How old a signed webhook may be: SendGrid tries one again for a day (unverified whether under a new
 #: timestamp); an event that comes twice is dropped by its id.
@@ -95,18 +95,7 @@ class Adapter(Channel):
         images=10,
         image_bytes=1024 * 1024,  # ours: every reader downloads it
     )
-    carries = frozenset(
-        {
-            Feature.TITLE,
-            Feature.HTML,
-            Feature.LINK,
-            Feature.IMAGE,
-            Feature.IMAGES,
-            Feature.ALT_TEXT,
-            Feature.LANGUAGE,
-            Feature.REPLY,
-        }
-    )
+    carries = CARRIES
 
     async def check(self) -> AccountFacts:
         scopes = answer(await self._call("GET", "/v3/scopes"), "scopes")

@@ -15,7 +15,7 @@ import dkim.crypto
 import httpx
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from channels._letter import Picture, Signer, compose, mailbox, one_line
+from channels._letter import CARRIES, Picture, Signer, compose, mailbox, one_line
 from channels._media import upload
 from channels.base import (
     AccountFacts,
@@ -32,7 +32,7 @@ from channels.base import (
     Settings,
     Unauthorized,
 )
-from content.message import Counting, Feature, Limits, Message
+from content.message import Counting, Limits, Message
 
 _PORTS = {"starttls": 587, "implicit": 465, "none": 25}  # RFC 6409 and RFC 8314
 
@@ -90,18 +90,7 @@ class Adapter(Channel):
         images=10,
         image_bytes=1024 * 1024,  # ours: every reader downloads it
     )
-    carries = frozenset(
-        {
-            Feature.TITLE,
-            Feature.HTML,
-            Feature.LINK,
-            Feature.IMAGE,
-            Feature.IMAGES,
-            Feature.ALT_TEXT,
-            Feature.LANGUAGE,
-            Feature.REPLY,
-        }
-    )
+    carries = CARRIES
 
     def __init__(
         self, settings: EmailSettings, credentials: Credentials, http: httpx.AsyncClient, clock: Clock

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -179,10 +178,3 @@ class Shop:
     async def close(self) -> None:
         await self.dispatcher.close()
         await self.adapters.__aexit__()
-
-
-def outbox_of(workspace: Workspace) -> Path:
-    """Where everything that "went out" lies, when the outbox stands in."""
-    from orchestrator.adapters import FOLDER
-
-    return workspace.root / FOLDER

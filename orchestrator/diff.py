@@ -44,7 +44,7 @@ class Stored:
     approved: bool
     left: int  #: deliveries that have left, or are on their way
     states: Mapping[str, int]
-    rules: tuple[str, ...] = ()  #: as `prepare.rules_of` gives them
+    rules: tuple[str, ...] = ()  #: as `plan.rules_of` gives them
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -296,8 +295,3 @@ def measured(row: Prepared, channel: ChannelFacts) -> str:
     most = limits.caption if message.media and limits.caption is not None else limits.text
     long = count(message.text, limits.counting, limits.link_length)
     return f"{long:,}/{most:,}" if most is not None else f"{long:,}"
-
-
-def late_at_start(placement: Placement, now: datetime) -> bool:
-    """Whether it is past its grace already: planned too late to be sent at all."""
-    return placement.due_at is not None and now > placement.due_at + placement.late

@@ -142,9 +142,7 @@ class PlacementRow(Table, table=True):
     rule: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
     )
-    rules: list[str] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
-    )  #: `prepare.rules_of`
+    rules: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  #: `plan.rules_of`
     held_out: int = 0  #: of 10,000 contacts, how many are left out to measure lift
     share_from: int = 0  #: the part of 10,000 that this variant addresses
     share_to: int = 10_000
