@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from locales.dayrule import Dated, check, dates, observed
 from locales.document import load, validate
-from locales.market import codes
+from locales.market import Period, codes
 
 FILE = Path(__file__).with_name("calendar.yaml")
 
@@ -40,7 +40,7 @@ class Day:
 class Rule(BaseModel):
     """Where and since when a day follows which rule."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     markets: Literal["all"] | tuple[str, ...] = Field(alias="in")
     other_than: tuple[str, ...] = Field(default=(), alias="except")
@@ -69,7 +69,7 @@ class Rule(BaseModel):
 class NamedDay(BaseModel):
     """One entry of calendar.yaml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     title: str
     kind: Kind
@@ -81,8 +81,25 @@ class NamedDay(BaseModel):
         return next((rule for rule in self.rules if rule.holds(market, year)), None)
 
 
-class _Calendar(RootModel[dict[str, NamedDay]]):
-    model_config = ConfigDict(frozen=True)
+class _Calendar(Mapping[str, NamedDay]):
+    """calendar.yaml; a day is made of its entry when it is first asked for: most commands need one or two."""
+
+    def __init__(self) -> None:
+        self._document = load(FILE, file="locales/calendar.yaml")
+        self._made: dict[str, NamedDay] = {}
+
+    def __getitem__(self, name: str) -> NamedDay:
+        if name not in self._made:
+            if name not in self._document.value:
+                raise KeyError(name)
+            self._made[name] = validate(self._document, NamedDay, at=(name,))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._document.value)
+
+    def __len__(self) -> int:
+        return len(self._document.value)
 
 
 def date_of(name: str, market: str, year: int, *, extra: Extra | None = None) -> date | None:
@@ -116,6 +133,29 @@ def days(market: str, year: int, *, extra: Extra | None = None) -> list[Day]:
     return sorted(found)
 
 
+def dated(period: Period, market: str, year: int, *, extra: Extra | None = None) -> list[tuple[date, date]]:
+    """The first and last day of each such time that begins in a year; none where an announced day lacks."""
+    found = []
+    for begins in _dates(period.begins, market, year, extra):
+        if period.days is not None:
+            found.append((begins, begins + timedelta(days=period.days - 1)))
+            continue
+        named = (at for each in (year, year + 1) for at in _dates(period.ends or "", market, each, extra))
+        ends = [at for at in named if at >= begins]
+        found += [(begins, ends[0])] if ends else []
+    return found
+
+
+def _dates(written: str, market: str, year: int, extra: Extra | None) -> list[date]:
+    """The dates of a rule for a day, or of a named day."""
+    try:
+        check(written)
+    except ValueError:
+        named = date_of(written, market, year, extra=extra)
+        return [named] if named else []
+    return [each.on for each in dates(written, market, year)]
+
+
 def names(market: str) -> list[str]:
     """The names under which calendar.yaml knows this market's days, other markets' names included."""
     kept = {name for name, day in _calendar().items() if any(rule.holds(market, 2026) for rule in day.rules)}
@@ -134,8 +174,8 @@ def slug(title: str) -> str:
 
 
 @cache
-def _calendar() -> dict[str, NamedDay]:
-    return validate(load(FILE), _Calendar, file="locales/calendar.yaml").root
+def _calendar() -> _Calendar:
+    return _Calendar()
 
 
 @lru_cache(maxsize=8192)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
+from collections.abc import Container
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +74,13 @@ def fallbacks(locale: str) -> tuple[str, ...]:
     return tuple(chain)
 
 
+def place_in(written: Container[str], locale: str) -> str:
+    """Which of the locales and languages that something is written in is this one's; empty where none is."""
+    parts = locale.split("_")
+    wanted = (*fallbacks(locale), *("_".join(parts[:size]) for size in range(len(parts) - 1, 0, -1)))
+    return next((each for each in wanted if each in written), "")
+
+
 def translations(
     locale: str, folders: tuple[Path, ...] = (), domain: str = "silkpost"
 ) -> gettext.NullTranslations:
@@ -118,6 +126,9 @@ def _read(file: Path) -> gettext.GNUTranslations:
 
     with file.open("rb") as stream:
         catalog = read_po(stream, abort_invalid=True)
+    for entry in list(catalog):
+        if entry.pluralizable and not all(entry.string or ()):
+            catalog.delete(entry.id, entry.context)  # an empty form would be printed as such
     compiled = BytesIO()
     write_mo(compiled, catalog, use_fuzzy=False)
     compiled.seek(0)

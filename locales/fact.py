@@ -26,7 +26,7 @@ class Mark(StrEnum):
 class Part(BaseModel):
     """What the market files are made of."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Fact(Part, Generic[Value]):
@@ -34,6 +34,7 @@ class Fact(Part, Generic[Value]):
 
     value: Value
     law: str = ""  #: the rule's short name, as problems cite it
+    where: str = ""  #: the part of the market it holds in; only a person knows whether it is the case
     source: str = Field(min_length=4)
     mark: Mark
     read: date
@@ -46,8 +47,9 @@ class Fact(Part, Generic[Value]):
     @property
     def cited(self) -> str:
         """As a problem names it: `KFTC endorsement guideline, read 2026-11-22`."""
+        part = f"in {self.where}, " if self.where else ""
         doubt = "" if self.verified else "unverified, "
-        return f"{self.law or self.source}, {doubt}read {self.read}"
+        return f"{self.law or self.source}, {part}{doubt}read {self.read}"
 
     def old(self, today: date) -> bool:
         """Whether it is time to read the source again."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_serializer, model_validator
 
 Window = tuple[time, time]
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -33,9 +33,7 @@ def _written(window: Window | None) -> str:
     return "closed" if window is None else f"{window[0]:%H:%M}-{window[1]:%H:%M}"
 
 
-Span = Annotated[
-    Window | None, BeforeValidator(_window, json_schema_input_type=str), PlainSerializer(_written)
-]
+Span = Annotated[Window | None, BeforeValidator(_window, json_schema_input_type=str)]
 
 
 class Hours(BaseModel):
@@ -52,6 +50,12 @@ class Hours(BaseModel):
     saturday: Span = None
     sunday: Span = None
     holidays: Span = None  #: public holidays, where named
+
+    @model_serializer
+    def _as_written(self) -> dict[str, str]:
+        """A day that is not named follows `daily`: to write it as closed would be false."""
+        named = [name for name in type(self).model_fields if name == "daily" or name in self.model_fields_set]
+        return {name: _written(getattr(self, name)) for name in named}
 
     @model_validator(mode="after")
     def _opens_sometime(self) -> Self:

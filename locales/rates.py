@@ -21,6 +21,8 @@ from locales.money import Money
 if TYPE_CHECKING:
     import httpx
 
+    from locales.rates_kept import Memory
+
 Answer = TypeVar("Answer")
 
 ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
@@ -127,7 +129,7 @@ def from_file(path: Path) -> Rates:
 
     document = load(path)
     read = validate(document, RatesFile)
-    if wrong := [code for code, units in read.rates.items() if not _sound(code, units)]:
+    if wrong := [code for code, units in read.rates.items() if not sound(code, units)]:
         from locales.document import SpecError
 
         raise SpecError(
@@ -142,6 +144,7 @@ async def latest(
     today: date,
     *,
     file: Path | None = None,
+    memory: Memory | None = None,
     offline: bool = False,
     within: float = 3.0,
     ecb: str = ECB,
@@ -149,18 +152,24 @@ async def latest(
 ) -> tuple[Rates, list[str]]:
     """The best rates at hand within so many seconds, and in sentences what was tried and why it was left.
 
-    What the operator's file names wins; for the rest the ECB is asked, then forex-python, and the bundled day
-    is last. However the network hangs, the answer comes in time.
+    What the operator's file names wins. For the rest: what `memory` holds and is fresh, the ECB, then
+    forex-python, and last the newer of what is remembered and what is bundled. However the network hangs, the
+    answer comes in time.
     """
     own = from_file(file) if file else None
     told: list[str] = []
-    if offline:
+    found = memory.fresh(today) if memory else None
+    if found is None and offline:
         told.append("live rates were not asked: offline")
-        found = bundled()
-    else:
-        found = await _live(http, today, within, ecb, forex, told) or bundled()
-    if found is bundled():
-        told.append(f"the bundled rates of {found.on} are used")
+    elif found is None and (found := await _live(http, today, within, ecb, forex, told)) and memory:
+        memory.keep(found)
+    if found is None:
+        found, kept = bundled(), memory.last(today) if memory else None
+        if kept and kept.on > found.on:
+            found = kept
+            told.append(f"the last rates that were asked for are used, {found.source} of {found.on}")
+        else:
+            told.append(f"the bundled rates of {found.on} are used")
     return (_over(own, found) if own else found), told
 
 
@@ -230,7 +239,7 @@ async def _forex(today: date, url: str) -> Rates:
     """
     units = await _in_thread(lambda: _ask_forex(url))
     table = {str(code): Decimal(str(amount)) for code, amount in units.items()}
-    if not table or not all(_sound(code, amount) for code, amount in table.items()):
+    if not table or not all(sound(code, amount) for code, amount in table.items()):
         raise _Left("its answer holds no rates")
     return Rates("EUR", today, "forex-python", table)
 
@@ -283,10 +292,11 @@ def _over(own: Rates, rest: Rates) -> Rates:
 
 def _table(units: Mapping[str, str]) -> dict[str, Decimal]:
     table = {code: Decimal(amount) for code, amount in units.items()}
-    if not all(_sound(code, amount) for code, amount in table.items()):
+    if not all(sound(code, amount) for code, amount in table.items()):
         raise ValueError("a rate is not a number above 0")
     return table
 
 
-def _sound(code: str, units: Decimal) -> bool:
+def sound(code: str, units: Decimal) -> bool:
+    """Whether it can be a rate at all."""
     return bool(re.fullmatch(r"[A-Z]{3}", code)) and units.is_finite() and units > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from locales.calendar import day_of, is_holiday
+from locales.calendar import dated, day_of, is_holiday, names
 from locales.catalog import fallbacks
+from locales.dayrule import check as check_rule
 from locales.document import SpecError
 from locales.fact import Fact, Mark
 from locales.hours import Hours
-from locales.market import DEFAULT_HOUR, DEFAULT_HOURS, Market, codes, direction, load, merged
+from locales.market import (
+    DEFAULT_HOUR,
+    DEFAULT_HOURS,
+    Market,
+    Period,
+    PriorPrice,
+    Words,
+    codes,
+    direction,
+    load,
+    merged,
+)
 from locales.money import Money, format_money
 
 at = datetime  # wall clocks: naive on purpose
@@ -78,6 +91,39 @@ def test_every_blackout_day_is_a_solemn_day_of_the_calendar(market: Market) -> N
         day = day_of(name, market.code, 2027)
         assert day is not None, name
         assert day.kind == "solemn", name
+
+
+def test_every_period_of_a_fact_is_a_rule_or_a_day_of_the_calendar(market: Market) -> None:
+    """And gives dates in every year, but for what regions announce."""
+    for period in market.periods():
+        for written in (period.begins, period.ends or period.begins):
+            try:
+                check_rule(written)
+            except ValueError:
+                assert written in names(market.code), written
+        found = {len(dated(period, market.code, year)) for year in range(2026, 2031)}
+        assert found <= ({0} if market.code == "IT" else {1, 2}), period  # two Ramadans may begin in a year
+
+
+def test_a_period_of_another_year_reaches_into_the_next() -> None:
+    period = Period(begins="12-20", ends="01-06")
+    assert dated(period, "DE", 2026) == [(date(2026, 12, 20), date(2027, 1, 6))]
+    assert dated(Period(begins="12-31", days=2), "DE", 2026) == [(date(2026, 12, 31), date(2027, 1, 1))]
+    with pytest.raises(ValidationError, match="either ends, its last day, or days"):
+        Period(begins="12-20")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"basis": "lowest"}, "lowest needs days"),
+        ({"basis": "genuine", "share": "50%"}, "belong to usual, with days"),
+        ({"basis": "usual", "days": 56}, "needs share, at_least or last_within"),
+    ],
+)
+def test_a_rule_of_the_price_before_that_says_too_little_is_refused(rule: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PriorPrice.model_validate(rule)
 
 
 def test_no_best_hour_is_claimed_where_none_is_known(market: Market) -> None:
@@ -208,15 +254,67 @@ def test_lists_and_facts_are_replaced_whole_and_the_rest_is_merged() -> None:
     [
         ("ID", "superlatives", "Laptop, stop! Beli sekarang", []),
         ("ID", "superlatives", "Nomor satu di Indonesia, TOP!", ["nomor satu", "top"]),
+        ("ID", "superlatives", "Top up saldo, paling lambat 30 November", []),
+        ("ID", "purity", "Harga asli Rp100.000", []),
         ("TR", "all", "İnternette alışveriş", []),
+        ("TR", "all", "Net ağırlık 2 kg. TÜMÜ indirimde", ["tümü"]),
         ("FR", "season", "Les soldes commencent", ["soldes"]),
         ("CN", "superlatives", "全网最佳灯笼", ["最佳"]),
+        ("CN", "superlatives", "请在最佳赏味期内食用", []),
+        ("CN", "superlatives", "最\u200b佳灯笼", ["最佳"]),  # a letter that nobody sees hides nothing
+        ("CN", "superlatives_in_practice", "第一次来,第一件原价", []),
+        ("CN", "superlatives_in_practice", "第一次来就选全国第一的灯笼", ["第一"]),
+        ("TW", "superlatives", "最後 3 小時,最多省 500 元", []),
+        (
+            "JP",
+            "superlatives",
+            "業界Ｎｏ．１の灯り",
+            ["No.1"],
+        ),  # full width, between letters that set no spaces
+        ("JP", "superlatives", "明日の最高気温", []),
         ("KR", "superlatives", "국내최초 출시", ["최초"]),
+        ("KR", "superlatives", "최초 1회 무료 배송", []),
+        ("TH", "superlatives", "ร้านโคมไฟอันดับ 1 ของไทย", ["อันดับ 1"]),
         ("VN", "superlatives", "Đèn lồng tốt nhất", ["nhất", "tốt nhất"]),
+        ("VN", "superlatives", "Mừng ngày Thống nhất, lần thứ nhất", []),
+        ("US", "regulated", "Proudly made in\nUSA? Handmade in USA", []),
+        ("US", "regulated", "Proudly MADE IN USA", ["Made in USA"]),
     ],
 )
 def test_words_to_avoid_are_found_as_words(market_code: str, topic: str, text: str, found: list[str]) -> None:
-    assert load(market_code).words[topic].value.found_in(text) == found
+    assert list(load(market_code).words[topic].value.found_in(text)) == found
+
+
+def test_a_word_to_avoid_is_told_with_its_place() -> None:
+    words = load("VN").words["superlatives"].value
+    text = "Ngày Thống nhất\nĐèn lồng tốt nhất phố cổ Hội An"
+    decomposed = unicodedata.normalize("NFD", text)
+    expected = {
+        "nhất": "…Đèn lồng tốt nhất phố cổ Hội An",
+        "tốt nhất": "…nhất Đèn lồng tốt nhất phố cổ Hội An",
+    }
+    assert words.found_in(text) == words.found_in(decomposed) == expected
+
+
+@given(st.text(max_size=60), st.sampled_from(["最佳", "No.1", "tốt nhất", "Made in USA"]))
+def test_a_word_to_avoid_is_found_wherever_it_stands(text: str, word: str) -> None:
+    """Whatever stands around it, on lines of their own; and what is shown of the place holds it."""
+    found = Words(words=(word,)).found_in(f"{text}\n{word}\n{text}")
+    assert word in found
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [word for code in codes() for fact in load(code).words.values() for word in fact.value.harmless],
+)
+def test_a_harmless_word_holds_one_that_is_not(harmless: str) -> None:
+    """Otherwise it stands in a market's list for nothing."""
+    assert any(
+        fact.value.model_copy(update={"harmless": ()}).found_in(harmless)
+        for code in codes()
+        for fact in load(code).words.values()
+        if harmless in fact.value.harmless
+    )
 
 
 walls = st.datetimes(at(2026, 1, 1), at(2030, 12, 31))
