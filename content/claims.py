@@ -157,6 +157,18 @@ def claims(text: str, locale: str, currencies: Iterable[str] = ()) -> Iterator[C
     yield from _clocks(page, wording)
 
 
+def amounts_beside(
+    text: str, locale: str, currencies: Iterable[str], before: str, after: str
+) -> Iterator[Amount]:
+    """The amounts that stand between these words, in a text that is `plain` already."""
+    before, after = before.strip().casefold(), after.strip().casefold()
+    wording = _wording(locale, frozenset(currencies))
+    for found in wording.money.finditer(text):
+        left, right = text[: found.start()].casefold().rstrip(), text[found.end() :].casefold().lstrip()
+        if left.endswith(before) and not _letter_before(left, before) and right.startswith(after):
+            yield _amount(found, wording)
+
+
 @dataclass(slots=True)
 class _Page:
     """A text of which what was understood is blanked, so that it is understood once."""
@@ -238,9 +250,13 @@ def _percentages(page: _Page, wording: _Wording) -> Iterator[Percent]:
 def _amounts(page: _Page, wording: _Wording) -> Iterator[Amount]:
     for found in page.take(wording.money):
         page.blank(found)
-        sign = (found["before"] or found["after"]).strip()
-        number = found["first"] or found["second"]
-        yield Amount(found[0].strip(), wording.readings(number), wording.signs.get(sign, frozenset()))
+        yield _amount(found, wording)
+
+
+def _amount(found: re.Match[str], wording: _Wording) -> Amount:
+    sign = (found["before"] or found["after"]).strip()
+    number = found["first"] or found["second"]
+    return Amount(found[0].strip(), wording.readings(number), wording.signs.get(sign, frozenset()))
 
 
 def _days(page: _Page, wording: _Wording) -> Iterator[Day]:

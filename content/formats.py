@@ -17,7 +17,7 @@ from babel.dates import format_date, format_skeleton, format_time, get_datetime_
 from babel.localedata import LocaleDataDict, load
 from babel.numbers import format_decimal, format_percent
 
-from locales.money import Money, format_money
+from locales.money import Money, Sign, format_money
 from locales.zones import zone as zone_named
 
 #: First Strong Isolate and Pop Directional Isolate (unicode.org/reports/tr9, section 2.3, read 2026-11-22):
@@ -41,20 +41,21 @@ def locale_of(code: str) -> Locale:
 
 
 @cache
-def formats(locale: str, zone: str) -> Formats:
+def formats(locale: str, zone: str, sign: Sign = "local") -> Formats:
     """One locale's formats in one zone, shared by all editions of the process."""
-    return Formats(locale_of(locale), locale, zone_named(zone))
+    return Formats(locale_of(locale), locale, zone_named(zone), sign)
 
 
 class Formats:
     """The printed form of a value in one locale and one zone."""
 
-    __slots__ = ("_kept", "code", "locale", "rtl", "zone")
+    __slots__ = ("_kept", "code", "locale", "rtl", "sign", "zone")
 
-    def __init__(self, locale: Locale, code: str, zone: ZoneInfo) -> None:
+    def __init__(self, locale: Locale, code: str, zone: ZoneInfo, sign: Sign = "local") -> None:
         self.locale = locale
         self.code = code
         self.zone = zone
+        self.sign: Sign = sign  #: `clear` where a bare `$` has to name its country
         self.rtl = locale.text_direction == "rtl"
         self._kept: dict[Any, str] = {}
 
@@ -71,7 +72,10 @@ class Formats:
         return f"{FSI}{text}{PDI}" if self.rtl and text else text
 
     def money(self, value: Money) -> str:
-        return self._once("money", value, lambda money: self.isolate(format_money(money, self.code)))
+        return self._once("money", value, self._money)
+
+    def _money(self, value: Money) -> str:
+        return self.isolate(format_money(value, self.code, sign=self.sign))
 
     def percent(self, value: Decimal | int) -> str:
         """25 is twenty-five percent; decimals are kept."""

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from locales.catalog import place_in
+
+BASE = "base"  #: the address for whom no other is meant
 
 #: Digits and letters without those that are mistaken for one another: 0 O o, 1 I l.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
+
+
+def address_in(written: str | Mapping[str, str], market: str, locale: str) -> str:
+    """The address that a reader of this locale in this market is sent to; empty where there is none.
+
+    Of several, that of a locale of this very market (`es_US` in US), then the market's, whose prices
+    the text tells, then the locale's with its declared fallbacks and its language, then `base`.
+    """
+    if isinstance(written, str):
+        return written
+    own = locale if locale.endswith(f"_{market}") else market
+    wanted = (own, market, place_in(written, locale), BASE)
+    return next((written[each] for each in wanted if each in written), "")
 
 
 def tracked(url: str, *, source: str, medium: str, campaign: str, content: str = "", term: str = "") -> str:

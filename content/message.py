@@ -18,7 +18,7 @@ from content.counting import (
     x_weight,
 )
 
-__all__ = ["Carries", "Counting", "Feature", "Limits", "Media", "Message", "count", "problems"]
+__all__ = ["Carries", "Counting", "Feature", "Limits", "Media", "Message", "count", "problems", "too_long"]
 
 
 class Feature(StrEnum):
@@ -64,6 +64,11 @@ class Limits:
     needs_media: bool = False  #: it publishes no text alone
     needs_title: bool = False  #: it publishes nothing without a title
     fetches: bool = False  #: it fetches media from `Media.url`
+    after_check: bool = False  #: the account's own are known only once `channels check` has asked
+
+    def text_of(self, message: Message) -> int | None:
+        """How long this message's text may be: a caption where it has media."""
+        return self.caption if message.media and self.caption is not None else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +134,29 @@ def _not_carried(message: Message, carries: Carries) -> list[str]:
 def _texts(message: Message, limits: Limits, carries: Carries) -> list[str]:
     if not (message.text.strip() or message.html or message.media or message.fields):
         return ["there is nothing to publish: no text, no media, no fields"]
-    most = limits.caption if message.media and limits.caption is not None else limits.text
-    named = "caption: " if message.media and limits.caption is not None else ""
-    found = [_too_long(named, message.text, most, limits)]
+    found = too_long(message, limits)
     found += [_too_long(f"part {n}: ", text, limits.text, limits) for n, text in enumerate(message.thread, 2)]
     if Feature.TITLE in carries:
         found.append(_too_long("title: ", message.title, limits.title, limits))
     if limits.needs_title and not message.title.strip():
         found.append("there is no title; this platform publishes nothing without one")
+    found += [_too_many_bytes(f"part {n}: ", text, limits) for n, text in enumerate(message.thread, 2)]
     for name, text in (
         ("", message.text),
         *((f"part {n}: ", text) for n, text in enumerate(message.thread, 2)),
     ):
-        size = count(text, Counting.BYTES)
-        if limits.text_bytes is not None and size > limits.text_bytes:
-            found.append(f"{name}{size:,} of {limits.text_bytes:,} ({_why(text, Counting.BYTES, None)})")
         if any("\ud800" <= c <= "\udfff" for c in text):
             found.append(f"{name or 'text: '}half a character: a lone surrogate is no text")
+    return [problem for problem in found if problem]
+
+
+def too_long(message: Message, limits: Limits) -> list[str]:
+    """What is wrong with the length of the text itself: as the platform counts, and in bytes."""
+    named = "caption: " if message.media and limits.caption is not None else ""
+    found = (
+        _too_long(named, message.text, limits.text_of(message), limits),
+        _too_many_bytes("", message.text, limits),
+    )
     return [problem for problem in found if problem]
 
 
@@ -199,6 +210,12 @@ def _too_long(name: str, text: str, most: int | None, limits: Limits) -> str:
     if most is None or (length := count(text, limits.counting, limits.link_length)) <= most:
         return ""
     return f"{name}{length:,} of {most:,} ({_why(text, limits.counting, limits.link_length)})"
+
+
+def _too_many_bytes(name: str, text: str, limits: Limits) -> str:
+    if limits.text_bytes is None or (size := count(text, Counting.BYTES)) <= limits.text_bytes:
+        return ""
+    return f"{name}{size:,} of {limits.text_bytes:,} ({_why(text, Counting.BYTES, None)})"
 
 
 def _why(text: str, counting: Counting, link_length: int | None) -> str:

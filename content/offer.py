@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from difflib import SequenceMatcher
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from content.claims import Amount, Claim, Clock, Code, Day, Percent, claims, plain, visible
+from content.claims import Amount, Claim, Clock, Code, Day, Percent, amounts_beside, claims, plain, visible
 from locales.catalog import translations
 from locales.money import Money, digits
 from locales.zones import zone as zone_named
@@ -27,6 +27,7 @@ class Price:
     now: Money
     url: str = ""
     image: str = ""
+    less: Decimal | None = None  #: by how many percent it lies under the price before; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ class Offer:
     free_shipping: bool = False
     shipping_from: Money | None = None
     new_customers: bool = False
+    pool: str = ""  #: where each reader's own code comes from; then there is no shared one
+
+    @property
+    def lowest(self) -> Money | None:
+        """The lowest price, where a text may say "from": among several that differ."""
+        prices = {price.now for price in self.prices}
+        return min(prices, key=lambda money: money.amount) if len(prices) > 1 else None
 
     @property
     def amounts(self) -> list[Money]:
@@ -79,7 +87,7 @@ def check(
     Prices, percentages, codes, times and days are read in any script. A bare number promises nothing. What
     `allowed` holds (names of products, say) is left out, as are addresses, handles and personal fields.
     """
-    text = plain(visible(text) if html else text)
+    text = whole = plain(visible(text) if html else text)
     for name in sorted((plain(name) for name in allowed if name.strip()), key=len, reverse=True):
         text = text.replace(name.strip(), "\n")
     place = zone_named(zone) if isinstance(zone, str) else zone
@@ -87,8 +95,9 @@ def check(
     currencies = {money.currency for money in offer.amounts}
     rest = _without(offer.code, text)
     found = [_wrong(claim, offer, starts, ends) for claim in claims(rest, locale, currencies)]
-    found += _wrong_codes(text, offer.code, locale)
+    found += _wrong_codes(text, offer, locale)
     found += _wrong_bundles(text, offer, locale)
+    found += _wrong_lowest(whole, offer, locale, currencies)
     return list(dict.fromkeys(sentence for sentence in found if sentence))
 
 
@@ -103,7 +112,9 @@ def _wrong(claim: Claim, offer: Offer, starts: datetime, ends: datetime) -> str 
     match claim:
         case Percent(shown, values):
             held = () if offer.discount is None else (f"{offer.discount.normalize():f} %",)
-            return None if offer.discount in values else _differs(shown, held, "percentage")
+            if offer.discount is None or offer.discount not in values:
+                return _differs(shown, held, "percentage")
+            return _not_so_low(shown, offer.discount, offer.prices)
         case Amount(shown, values, currencies):
             if any(_is_price(money, values, currencies) for money in offer.amounts):
                 return None
@@ -116,7 +127,29 @@ def _wrong(claim: Claim, offer: Offer, starts: datetime, ends: datetime) -> str 
             right_days = any(_is_day(day, each) for day in days for each in _days_of(starts, ends))
             return None if right_days else _differs(shown, held, "day")
         case Code(shown):
-            return _differs(shown, (offer.code,) if offer.code else (), "code")
+            return _other_code(shown, offer)
+
+
+def _other_code(shown: str, offer: Offer) -> str:
+    """A code in the text that is not the offer's."""
+    if offer.pool:
+        return f"the text says {shown}, the offer gives each reader a code of the pool {offer.pool}"
+    return _differs(shown, (offer.code,) if offer.code else (), "code")
+
+
+def _not_so_low(shown: str, discount: Decimal, prices: Iterable[Price]) -> str | None:
+    """Prices that do not come down by as much as the text says; an ending may not take that back."""
+    high = [price for price in prices if price.less is not None and price.less < discount]
+    if not high:
+        return None
+    each = " and ".join(f"{price.product} at {price.now} {_percent(price.less)}" for price in high)
+    return f"the text says {shown}, and {each} under the price before; lower it, or say no percentage"
+
+
+def _percent(less: Decimal | None) -> str:
+    """Rounded down, so that 24.99 does not read as the 25 it is not."""
+    lies = max(less or Decimal(0), Decimal(0)).quantize(Decimal("0.01"), ROUND_DOWN)
+    return f"lies {lies.normalize():f} %"
 
 
 def _differs(shown: str, held: tuple[str, ...], what: str) -> str:
@@ -146,16 +179,16 @@ def _is_day(shown: tuple[int, int, int], day: date) -> bool:
     return shown[0] in (0, day.year) and shown[1:] == (day.month, day.day)
 
 
-def _wrong_codes(text: str, code: str, locale: str) -> list[str]:
+def _wrong_codes(text: str, offer: Offer, locale: str) -> list[str]:
     """Codes without a digit: where the catalog's own sentence names one, and what is nearly the code."""
-    before, after = _code_words(locale)
+    code, (before, after) = offer.code, _code_words(locale)
     named = re.findall(rf"{re.escape(before)}([\w-]+)", text) if len(before) > 2 else []
     named += re.findall(rf"([\w-]+){re.escape(after)}", text, re.ASCII) if len(after) > 2 else []
     for word in re.findall(r"(?<![\w#-])[A-Z0-9_-]{4,}(?![\w-])", text, re.ASCII):
         if code and SequenceMatcher(None, word, code.upper()).ratio() >= 0.75:
             named.append(word)
     wrong = [word for word in named if word.upper() != code.upper()]
-    return [_differs(word, (code,) if code else (), "code") for word in wrong]
+    return [_other_code(word, offer) for word in wrong]
 
 
 def _wrong_bundles(text: str, offer: Offer, locale: str) -> list[str]:
@@ -167,6 +200,32 @@ def _wrong_bundles(text: str, offer: Offer, locale: str) -> list[str]:
         for found in (pattern.finditer(text) if pattern else ())
         if (int(found["buy"]), int(found["pay"])) != offer.bundle
     ]
+
+
+def _wrong_lowest(text: str, offer: Offer, locale: str, currencies: set[str]) -> list[str]:
+    """Prices that the catalog's own words call the lowest, and are not; thresholds may say "from" too."""
+    if offer.lowest is None or (words := _from_words(locale)) is None:
+        return []
+    from_here = [offer.lowest, offer.gift_from, offer.shipping_from, *(step.spend for step in offer.steps)]
+    dearer = [price.now for price in offer.prices] + [price.was for price in offer.prices if price.was]
+    wrong = [
+        amount
+        for amount in amounts_beside(text, locale, currencies, *words)
+        if any(_is_price(money, amount.values, amount.currencies) for money in dearer)
+        and not any(_is_price(money, amount.values, amount.currencies) for money in from_here if money)
+    ]
+    return [f"the text says from {each.shown}, the lowest price is {offer.lowest}" for each in wrong]
+
+
+@cache
+def _from_words(locale: str) -> tuple[str, str] | None:
+    """What stands before and after the lowest price in the locale's own sentence."""
+    try:
+        sentence = translations(locale).gettext("From %(price)s")
+    except LookupError:
+        return None
+    before, _, after = plain(sentence).partition("%(price)s")
+    return before, after
 
 
 @cache

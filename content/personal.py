@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from markupsafe import Markup, escape
 
@@ -20,7 +20,9 @@ MARKED = re.compile(f"{OPEN}([^{OPEN}{CUT}{CLOSE}]*)(?:{CUT}([^{OPEN}{CLOSE}]*))
 FRAME = re.compile(f"[{OPEN}{CUT}{CLOSE}]")
 
 #: What every recipient has; all other fields may be empty and so declare what stands in their place.
-ALWAYS = frozenset({"link", "unsubscribe"})
+ALWAYS = frozenset({"link", "offer_code", "unsubscribe"})
+#: The discount code that only this recipient has; templates know it as `code`.
+OWN_CODE = "offer_code"
 
 #: Line breaks and controls would break a header; direction controls would turn the text that follows around.
 _UNWANTED = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069{OPEN}{CUT}{CLOSE}]")
@@ -68,8 +70,8 @@ class Personal:
     def otherwise(self, fallback: str) -> Personal:
         return Personal(self.field, self.before, self.after, fallback)
 
-    def within(self, before: str, after: str) -> Personal:
-        return Personal(self.field, before + self.before, self.after + after, self.fallback)
+    def within(self, before: str, after: str) -> Self:
+        return type(self)(self.field, before + self.before, self.after + after, self.fallback)
 
     def mark(self, autoescape: bool) -> str:
         """The marked place, as it stands in an edition; what surrounds the value is escaped already."""
@@ -87,6 +89,7 @@ class Personal:
 
     def _refuse(self, *_: object) -> NoReturn:
         name = self.field if self.field in ALWAYS else f"contact.{self.field}"
+        name = "code" if self.field == OWN_CODE else name
         raise ValueError(
             f"{name} is filled in for each recipient; a template can show it, not change or test it"
         )
@@ -96,7 +99,10 @@ class Personal:
 
 
 class Placed(Personal):
-    """A post's link while the posts of a market are rendered as one: it is there, and filled in later."""
+    """A value that is surely there and filled in later.
+
+    A post's link, while the posts of a market are rendered as one; a code that each reader has of their own.
+    """
 
     __slots__ = ()
 

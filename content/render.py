@@ -14,6 +14,7 @@ from jinja2.runtime import new_context
 
 from content.edition import Edition
 from content.formats import FSI, PDI, Formats, formats, locale_of
+from content.links import address_in
 from content.message import Message
 from content.offer import Offer
 from content.personal import (
@@ -67,7 +68,8 @@ class Renderer:
     """Renders scenes from an operator's templates and the built-in ones, one environment for each locale.
 
     `folders` hold `<set>/<wave>.<channel>.j2`; `catalogs` hold `<locale>/LC_MESSAGES/silkpost.po`; `strings`
-    are the workspace's own texts by locale and key. Templates are read once: a new Renderer sees edits.
+    are the workspace's own texts by locale and key; `doubts` is what a person should know of some, and is
+    pinned to an edition that uses them. Templates are read once: a new Renderer sees edits.
     """
 
     def __init__(
@@ -76,19 +78,21 @@ class Renderer:
         catalogs: tuple[Path, ...] = (),
         *,
         shop: str,
-        shop_url: str = "",
+        shop_url: str | Mapping[str, str] = "",
         strings: Mapping[str, Mapping[str, str]] | None = None,
         contact_fields: frozenset[str] | None = None,
+        doubts: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self._loader = Folders((*folders, BUILT_IN))
         self._compiled = Compiled()
         self._catalogs = catalogs
         self._strings = strings or {}
+        self._doubts = doubts or {}
         self._shop, self._shop_url = shop, shop_url
         self._contact_fields = contact_fields
         self._environments: dict[str, Sandbox] = {}
         self._names: dict[tuple[str, ...], str] = {}
-        self._posts: dict[tuple[Any, ...], tuple[Offer, Skeleton | None]] = {}
+        self._posts: dict[tuple[Any, ...], tuple[Offer, Skeleton | None, tuple[str, ...]]] = {}
         self._offers: dict[tuple[int, int], tuple[Offer, ShownOffer]] = {}
 
     def render(self, scene: Scene) -> Edition:
@@ -99,12 +103,12 @@ class Renderer:
         name = self.find(scene)
         if scene.direct or not scene.link or clean(scene.link) != scene.link:
             return self._render(scene, name, scene.link)
-        skeleton = self._skeleton(scene, name)
+        skeleton, doubted = self._skeleton(scene, name)
         if skeleton is None:
             return self._render(scene, name, scene.link)
-        return self._edition(scene, name, skeleton.fill({"link": scene.link}), ())
+        return self._edition(scene, name, skeleton.fill({"link": scene.link}), (), doubted)
 
-    def _skeleton(self, scene: Scene, name: str) -> Skeleton | None:
+    def _skeleton(self, scene: Scene, name: str) -> tuple[Skeleton | None, tuple[str, ...]]:
         """All posts that differ in placement and link alone; None where the template looks into its link."""
         key = (
             *(name, scene.locale, scene.zone, id(scene.offer), scene.due_at, scene.kind, scene.wave),
@@ -115,8 +119,10 @@ class Renderer:
         if (kept := self._posts.get(key)) is None:
             if len(self._posts) >= _MOST_KEPT:
                 self._posts.clear()
-            kept = self._posts[key] = (scene.offer, self._new_skeleton(scene, name))
-        return kept[1]
+            skeleton = self._new_skeleton(scene, name)
+            doubted = tuple(sorted(self._environment(scene.locale).doubted))
+            kept = self._posts[key] = (scene.offer, skeleton, doubted)
+        return kept[1:]
 
     def _new_skeleton(self, scene: Scene, name: str) -> Skeleton | None:
         try:
@@ -130,9 +136,10 @@ class Renderer:
     def _render(self, scene: Scene, name: str, link: str | Personal) -> Edition:
         environment = self._environment(scene.locale)
         environment.begin()
-        environment.formats = wording = formats(scene.locale, scene.zone)
+        environment.formats = wording = formats(scene.locale, scene.zone, scene.sign)
         try:
             names = given(scene, self._shown(scene.offer, wording), wording, shop=self._shop, link=link)
+            names["shop_url"] = address_in(self._shop_url, scene.market, scene.locale)
             if scene.direct:
                 names |= self._of_the_recipient(scene, wording)
             parts = self._parts(environment, name, {**environment.globals, **names})
@@ -153,10 +160,13 @@ class Renderer:
             reply_to=scene.reply_to,
             sender=scene.sender,
         )
-        return self._edition(scene, name, message, used)
+        return self._edition(scene, name, message, used, tuple(sorted(environment.doubted)))
 
-    def _edition(self, scene: Scene, name: str, message: Message, used: tuple[str, ...]) -> Edition:
-        return Edition(scene.placement, message, used, {**scene.pinned, "template": self._loader.shown(name)})
+    def _edition(
+        self, scene: Scene, name: str, message: Message, used: tuple[str, ...], doubted: tuple[str, ...]
+    ) -> Edition:
+        pinned = {**scene.pinned, "template": self._loader.shown(name)}
+        return Edition(scene.placement, message, used, {**pinned, "doubted": doubted} if doubted else pinned)
 
     def _of_the_recipient(self, scene: Scene, wording: Formats) -> dict[str, Any]:
         around = (FSI, PDI) if wording.rtl else ("", "")
@@ -188,6 +198,20 @@ class Renderer:
             where, 0, f"no template for {scene.wave} on {scene.channel}; write {names[0].split('/')[-1]}"
         )
 
+    def _doubts_of(self, locale: str) -> dict[str, str]:
+        """What a person should know of each text that this locale is given, by key."""
+        found: dict[str, str] = {}
+        for place in reversed(catalog.fallbacks(locale)):
+            for key in self._strings.get(place, {}):
+                found.pop(key, None)
+                if doubt := self._doubts.get((place, key)):
+                    found[key] = doubt
+        return found
+
+    def doubt(self, key: str, locale: str) -> str:
+        """What a person should know of the text that `string` gives."""
+        return self._doubts_of(locale).get(key, "") if self._doubts else ""
+
     def string(self, key: str, locale: str) -> str | None:
         """A workspace text by its key, in the locale or the first of its declared fallbacks that has it."""
         for place in catalog.fallbacks(locale):
@@ -213,8 +237,7 @@ class Renderer:
             for key, text in self._strings.get(place, {}).items()
         }
         environment.globals |= {
-            "t": Strings(texts, locale),
-            "shop_url": self._shop_url,
+            "t": Strings(texts, locale, doubts=self._doubts_of(locale), told=environment.doubted),
             "locale": locale,
             "language": locale.replace("_", "-"),
             "direction": "rtl" if locale_of(locale).text_direction == "rtl" else "ltr",

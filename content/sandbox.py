@@ -54,8 +54,11 @@ _TESTS = _words(
     " lessthan lower lt mapping ne none number odd sameas sequence string test true undefined upper"
 ) | {"==", "!=", ">", ">=", "<", "<="}
 
+#: What a template may call on a text.
+STRING_METHODS = _words("endswith isdigit lower removeprefix removesuffix split startswith strip title upper")
+
 _METHODS: dict[type, frozenset[str]] = {
-    str: _words("endswith isdigit lower removeprefix removesuffix split startswith strip title upper"),
+    str: STRING_METHODS,
     dict: _words("get items keys values"),
     tuple: frozenset({"count", "index"}),
     list: frozenset({"count", "index"}),
@@ -249,6 +252,7 @@ class Sandbox(SandboxedEnvironment):
         }
         self.marked: set[str] = set()
         self.used: set[str] = set()  #: the names of the templates of this rendering
+        self.doubted: set[str] = set()  #: what it says and no person has accepted
         self.open_types: dict[type, frozenset[str]] = {}  #: what may be read of our own
         self.translations: NullTranslations = NullTranslations()
         self.formats: Any = None
@@ -259,6 +263,7 @@ class Sandbox(SandboxedEnvironment):
         self._steps, self.left = MOST_STEPS, MOST_TEXT
         self.marked.clear()
         self.used.clear()
+        self.doubted.clear()
         if len(self.said) > MOST_SAID:
             self.said.clear()
 

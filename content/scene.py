@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from content.formats import Formats, whole
+from content.formats import FSI, PDI, Formats, whole
 from content.message import Media
 from content.offer import Offer
-from content.personal import Personal
-from locales.money import Money
+from content.personal import OWN_CODE, Personal, Placed
+from locales.money import Money, Sign
 
 #: Every name a template is given; a wave's variant adds its own fields.
 NAMES = (
-    *("campaign", "code", "contact", "creator", "days_left", "deadline", "direction", "hours_left", "kind"),
+    *("campaign", "code", "contact", "creator", "days_left", "deadline", "direction", "from_price"),
+    *("hours_left", "kind"),
     *("label", "language", "link", "locale", "market", "notices", "offer", "percent", "price", "prices"),
     *(
+        "opt_out",
         "products",
         "sender",
         "shop",
@@ -26,6 +28,7 @@ NAMES = (
         "start",
         "stock",
         "t",
+        "tax",
         "tenths",
         "today_only",
         "unsubscribe",
@@ -51,6 +54,8 @@ class Scene:
     template: str = ""  #: a folder of templates, or one of the kind's; empty means the kind's, by wave
     medium: str = ""  #: such as `email`; empty means what stands before `_` in the channel's name
     due_at: datetime | None = None
+    sign: Sign = "local"  #: `clear` where a bare `$` has to name its country
+    tax: str = ""  #: `included` in prices, `excluded`, or `none`, as far as the market's facts know
     direct: bool = False
     link: str = ""  #: direct: empty means each recipient's own
     creator: str = ""
@@ -59,6 +64,7 @@ class Scene:
     variant: Mapping[str, str] = field(default_factory=dict)
     sender: str = ""  #: the name shown as who writes
     identity: str = ""  #: who sends, with the postal address; `sender` where it is empty
+    opt_out: str = ""  #: how to stop such messages without a link, in the shop's own words
     media: tuple[Media, ...] = ()
     paid: bool = False
     ai_made: bool = False
@@ -93,8 +99,9 @@ class ShownOffer:
     discount: Decimal | None
     percent: str | None
     tenths: str | None
-    code: str
+    code: str | Personal
     prices: tuple[ShownPrice, ...]
+    lowest: str | None  #: where its prices differ
     starts: str
     ends: str
     starts_at: datetime
@@ -134,10 +141,13 @@ def given(
         "link": link,
         "notices": [wording.isolate(notice) for notice in scene.notices],
         "sender": wording.isolate(scene.identity or scene.sender),
+        "opt_out": wording.isolate(scene.opt_out),
         "shop": wording.isolate(shop),
         "offer": offer,
         "prices": offer.prices,
         "price": offer.prices[0] if offer.prices else None,
+        "from_price": offer.lowest,
+        "tax": scene.tax,
         "products": [price.name for price in offer.prices],
         "code": offer.code,
         "percent": offer.percent,
@@ -172,8 +182,9 @@ def shown_offer(offer: Offer, wording: Formats) -> ShownOffer:
         discount=discount,
         percent=None if discount is None else wording.percent(discount),
         tenths=None if discount is None else wording.tenths(discount),
-        code=wording.isolate(offer.code),
+        code=_code(offer, wording),
         prices=prices,
+        lowest=printed(offer.lowest),
         starts=wording.datetime(offer.starts_at),
         ends=wording.datetime(offer.ends_at),
         starts_at=offer.starts_at,
@@ -189,3 +200,10 @@ def shown_offer(offer: Offer, wording: Formats) -> ShownOffer:
         shipping_from=printed(offer.shipping_from),
         new_customers=offer.new_customers,
     )
+
+
+def _code(offer: Offer, wording: Formats) -> str | Personal:
+    """The shared code, or the place of the one that each reader has."""
+    if not offer.pool:
+        return wording.isolate(offer.code)
+    return Placed(OWN_CODE).within(*((FSI, PDI) if wording.rtl else ("", "")))

@@ -22,12 +22,24 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|(%%)|(%)")
 
 
 class Strings:
-    """`t("alt.lanterns")` or `t.alt.lanterns`: the workspace's own texts in the edition's locale."""
+    """`t("alt.lanterns")` or `t.alt.lanterns`: the workspace's own texts in the edition's locale.
 
-    __slots__ = ("_locale", "_prefix", "_texts")
+    `doubts` says of a key what a person should know of it; it is put into `told` when a template asks for it.
+    """
 
-    def __init__(self, texts: Mapping[str, str], locale: str, prefix: str = "") -> None:
+    __slots__ = ("_doubts", "_locale", "_prefix", "_texts", "_told")
+
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        locale: str,
+        prefix: str = "",
+        *,
+        doubts: Mapping[str, str],
+        told: set[str],
+    ) -> None:
         self._texts, self._locale, self._prefix = texts, locale, prefix
+        self._doubts, self._told = doubts, told
 
     @property
     def names(self) -> list[str]:
@@ -36,9 +48,11 @@ class Strings:
     def __getitem__(self, key: str) -> str | Strings:
         full = f"{self._prefix}{key}"
         if full in self._texts:
+            if full in self._doubts:
+                self._told.add(self._doubts[full])
             return self._texts[full]
         if any(name.startswith(f"{full}.") for name in self._texts):
-            return Strings(self._texts, self._locale, f"{full}.")
+            return Strings(self._texts, self._locale, f"{full}.", doubts=self._doubts, told=self._told)
         raise LookupError(f"translations have no {full!r} in {self._locale}")
 
     def __call__(self, key: str) -> str | Strings:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from content.formats import formats
 from content.offer import Offer, Price, check
+from locales.catalog import translations
+from locales.market import codes, load
 from locales.money import Money, digits
 from locales.zones import zone as zone_info
 
@@ -222,6 +224,46 @@ def test_persian_months_stay_persian_after_hebrew_and_japanese() -> None:
     for locale in ("he_IL", "ja_JP", "zh_Hant_TW"):
         check("11 nov", WEEK, locale, zone="Europe/Berlin")
     assert formats("fa_IR", "Europe/Berlin").date(WEEK.ends_at) == "17 نوامبر"
+
+
+MARKETS = sorted({(code, locale) for code in codes() for locale in load(code).locales})
+
+
+@pytest.mark.parametrize(("code", "locale"), MARKETS)
+def test_a_price_that_is_called_the_lowest_is_the_lowest(code: str, locale: str) -> None:
+    """In the words of each catalog; what one spends for a gift or the delivery may say "from" too."""
+    market = load(code)
+    low, high, spend = (Money(Decimal(each), market.currency) for each in (1290, 2490, 4980))
+    prices = tuple(Price(name, "Red", None, price) for name, price in (("moon", high), ("red", low)))
+    offer = replace(WEEK, prices=prices, code="", shipping_from=spend)
+    say, wording = translations(locale).gettext, formats(locale, market.zone, market.sign)
+
+    def told(sentence: str, price: Money) -> list[str]:
+        text = say(sentence) % {"price": wording.money(price), "spend": wording.money(price)}
+        allowed = ["Lanterne de lune", "Lanterne", "de", "lune"]
+        return check(f"Laternen\n{text}\n红灯笼", offer, locale, zone=market.zone, allowed=allowed)
+
+    assert told("From %(price)s", low) == []
+    assert told("Free shipping from %(spend)s", spend) == []
+    (text,) = told("From %(price)s", high)
+    assert text.endswith(f", the lowest price is {low}")
+    assert check(wording.money(high), offer, locale, zone=market.zone) == []
+
+
+def test_one_price_needs_no_from(offer: Offer) -> None:
+    assert offer.lowest is None
+    twice = replace(offer, prices=offer.prices * 2)
+    assert twice.lowest is None
+
+
+def test_a_percentage_that_a_price_does_not_keep_is_a_problem(offer: Offer) -> None:
+    """24.99 % is not 25 %; more than was said is kept, and an unknown price before claims nothing."""
+    assert offer.discount is not None
+    percent = formats("en_GB", "Europe/London").percent(offer.discount)
+    for less, kept in ((offer.discount - Decimal("0.01"), False), (offer.discount, True), (None, True)):
+        prices = tuple(replace(price, less=less) for price in offer.prices)
+        told = check(percent, replace(offer, prices=prices), "en_GB", zone="Europe/London")
+        assert (told == []) is kept, told
 
 
 def test_every_locale_of_babel_can_be_read(offer: Offer) -> None:

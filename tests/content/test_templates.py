@@ -15,7 +15,7 @@ import pytest
 import locales
 from content.offer import Offer, Step, check
 from content.personal import Skeleton
-from content.render import BUILT_IN, Renderer, Scene, required_label
+from content.render import BUILT_IN, Edition, Renderer, Scene, required_label
 from locales.money import Money
 
 CATALOGS = sorted(path.parts[-3] for path in Path(locales.__path__[0]).glob("*/LC_MESSAGES/silkpost.po"))
@@ -63,6 +63,23 @@ def test_every_wave_in_every_locale_keeps_its_offer(
             assert check(message.html, offer, locale, zone="Asia/Tokyo", html=True) == []
             assert message.text
             assert bool(message.title) == (channel == "email_smtp")
+
+
+@pytest.mark.parametrize("channel", ["x", "email_smtp", "sms_twilio"])
+def test_in_arabic_what_is_written_from_left_to_right_keeps_its_direction(
+    renderer: Renderer, scene: Callable[..., Scene], offer: Offer, channel: str
+) -> None:
+    """A code, a price, a link or a name between Arabic words turns neither itself nor its neighbours."""
+    for kind, wave in WAVES:
+        direct = channel != "x" or wave == "invite"
+        more = {"channel": channel, "direct": direct, "link": PERSON["link"]}
+        edition = renderer.render(scene(kind=kind, wave=wave, locale="ar_SA", creator="Aoi", **more))
+        message = Skeleton(edition).fill(PERSON) if direct else edition.message
+        said = f"{message.title}\n{message.summary}\n{message.text}"
+        links = (PERSON["unsubscribe"], PERSON["link"])
+        for word in (offer.code, offer.prices[0].name, "Aoi", "Lantern House", "25%", *links):
+            around = re.findall(rf"(.?){re.escape(word)}(.?)", said)
+            assert all(pair == ("\u2068", "\u2069") for pair in around), (wave, word, said)
 
 
 @pytest.mark.parametrize(("kind", "wave"), WAVES)
@@ -162,3 +179,30 @@ def test_each_part_of_an_offer_is_told_and_held_against_it(
             ):
                 assert told(replace(full, **change)), (change, said)
             assert html or told(replace(full, off=Money(Decimal(800), "JPY")))
+
+
+def test_more_products_than_are_shown_begin_with_the_lowest_price(
+    renderer: Renderer, scene: Callable[..., Scene], offer: Offer
+) -> None:
+    """Three are shown; the fourth, and the cheapest, is what one may pay from."""
+    (price,) = offer.prices
+    prices = tuple(replace(price, now=Money(Decimal(each), "JPY")) for each in (2230, 2480, 2980, 1980))
+    many, few = replace(offer, prices=prices), replace(offer, prices=prices[:3])
+    for channel, direct in (("x", False), ("email_smtp", True)):
+        made = renderer.render(scene(offer=many, channel=channel, locale="ja_JP", direct=direct)).message
+        assert "￥1,980〜" in made.text
+        assert not direct or "￥1,980〜" in made.html
+        made = renderer.render(scene(offer=few, channel=channel, locale="ja_JP", direct=direct)).message
+        assert "〜" not in made.text
+
+
+def test_a_bare_dollar_names_its_country_where_the_market_asks_for_it(
+    rendered: Callable[..., Edition], offer: Offer
+) -> None:
+    (price,) = offer.prices
+    dear = replace(offer, prices=(replace(price, was=None, now=Money(Decimal(1290), "TWD")),))
+    text = "{{ price.now }}{% if tax == 'excluded' %} {{ _('plus tax') }}{% endif %}"
+    for sign, tax, shown in (("local", "included", "$1,290"), ("clear", "excluded", "NT$1,290 未稅")):
+        made = rendered(text, offer=dear, locale="zh_Hant_TW", sign=sign, tax=tax).message.text
+        assert made == shown
+        assert check(made, dear, "zh_Hant_TW", zone="Asia/Taipei") == []
