@@ -24,16 +24,18 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_files(), *_plugins()}))
 
 
+def exists(name: str) -> bool:
+    """Whether there is such a channel; other packages are asked only for a name that no file here has."""
+    return name in _files() or name in _plugins()
+
+
 def load(name: str) -> type[Channel]:
     """The adapter of one channel; LookupError says what may be."""
     from channels.base import Channel
 
-    plugin = _plugins().get(name)
     if name in _files():
-        if plugin:
-            raise LookupError(f'channel "{name}": {plugin.value} takes the name of a built-in; rename one')
         found = importlib.import_module(f"{__name__}.{name}")
-    elif plugin:
+    elif plugin := _plugins().get(name):
         found = plugin.load()
     else:
         raise LookupError(f'channel "{name}": there is none; {_nearest(name)}')
@@ -49,16 +51,26 @@ def describe(name: str) -> str:
     return doc.strip().split("\n\n")[0].replace("\n", " ")
 
 
-def _files() -> set[str]:
-    found = {module.name for module in pkgutil.iter_modules(__path__)}
-    return {name for name in found if not name.startswith("_") and name not in _NOT_CHANNELS}
+def _files() -> frozenset[str]:
+    return _in(tuple(__path__))
+
+
+@cache
+def _in(folders: tuple[str, ...]) -> frozenset[str]:
+    found = {module.name for module in pkgutil.iter_modules(folders)}
+    return frozenset(name for name in found if not name.startswith("_") and name not in _NOT_CHANNELS)
 
 
 @cache
 def _plugins() -> dict[str, EntryPoint]:
+    """What other packages bring; LookupError where one takes the name of a file here."""
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group="silkpost.channels")}
+    found = {point.name: point for point in entry_points(group="silkpost.channels")}
+    for name in sorted(found.keys() & _files()):
+        told = f'channel "{name}": {found[name].value} takes the name of a built-in; rename one'
+        raise LookupError(told)
+    return found
 
 
 def _nearest(name: str) -> str:

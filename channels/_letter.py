@@ -7,15 +7,16 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from html import escape
+from typing import TYPE_CHECKING, cast
 
 import css_inline
-import dkim
 
 from content.message import Feature, Message
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+    from email.message import EmailMessage
 
 #: What a letter carries, whoever takes it to the post.
 CARRIES = frozenset(
@@ -57,6 +58,8 @@ class Signer:
 
     def signed(self, letter: bytes) -> bytes:
         """The letter with its DKIM-Signature; some 9 ms of arithmetic, so not for the event loop."""
+        import dkim
+
         signature: bytes = dkim.sign(
             letter,
             self.selector.encode(),
@@ -110,6 +113,9 @@ def compose(
     pictures: Sequence[Picture] = (),
 ) -> bytes:
     """The whole letter in seven bits, so that no relay has to touch it. ValueError names what is wrong."""
+    from email.message import EmailMessage
+    from email.policy import SMTP
+
     to = mailbox(message.to)
     letter = EmailMessage(SMTP.clone(cte_type="7bit", utf8=not to.isascii()))
     letter["From"] = sender
@@ -134,8 +140,7 @@ def _fill(letter: EmailMessage, message: Message, pictures: Sequence[Picture]) -
     if message.html:
         letter.add_alternative(page(message, pictures), subtype="html")
         alternative = list(letter.iter_parts())[-1]
-        assert isinstance(alternative, EmailMessage)  # noqa: S101  the class says so, its types do not
-        add = alternative.add_related
+        add = cast("EmailMessage", alternative).add_related  # the class says so, its types do not
     for picture in pictures:
         major, minor = picture.kind.split("/")
         add(

@@ -8,9 +8,8 @@ import hmac
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -32,12 +31,15 @@ from channels.base import (
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Message
 
+if TYPE_CHECKING:
+    import httpx
+
 #: A retry key is a UUID; ours is made of the delivery's key, so that every attempt makes the same.
 _KEYS = uuid.UUID("6b0c1f2e-55a3-4d0e-9a55-2f8f5a0c7d11")
 #: Monthly limits begin anew with the month in Japan (help.line.me; unverified).
 _JAPAN = timezone(timedelta(hours=9))
 #: What our webhook's kinds are called; the rest of LINE's events say nothing about a campaign.
-_KINDS = {"message": "replied", "follow": "followed", "unfollow": "unsubscribed"}
+_KINDS = {"message": "replied", "follow": "followed", "unfollow": "unfollowed"}
 
 
 class LineSettings(Settings):
@@ -59,6 +61,7 @@ class LineChannel(Channel):
         read=date(2026, 11, 22),
         images=4,  # a request holds five bubbles, and the text is one
         image_bytes=1024 * 1024,  # the same file is its own preview, which may have 1 MB
+        fetches=True,
     )
     carries = frozenset({Feature.IMAGE, Feature.IMAGES, Feature.LINK})
     #: developers.line.biz/en/docs/messaging-api/retrying-api-request, read 2026-11-22: a key holds for 24

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from channels.base import Rejected
@@ -11,16 +12,19 @@ from content.message import Media
 
 async def upload(media: Media) -> tuple[str, bytes, str]:
     """Name, bytes and MIME type for a multipart form; Rejected where the file is not on this machine."""
-    try:
-        return media.name, await asyncio.to_thread(Path(media.path).read_bytes), media.kind
-    except OSError as error:
-        raise Rejected(f"{media.name}: {error.strerror}; may be a file that can be read") from None
+    return media.name, await _of(media, Path(media.path).read_bytes), media.kind
 
 
 async def piece(media: Media, start: int, size: int) -> bytes:
     """At most `size` bytes from `start`, for platforms that take a film in parts."""
+    return await _of(media, partial(_read, media.path, start, size))
+
+
+async def _of(media: Media, read: Callable[[], bytes]) -> bytes:
+    import asyncio
+
     try:
-        return await asyncio.to_thread(_read, media.path, start, size)
+        return await asyncio.to_thread(read)
     except OSError as error:
         raise Rejected(f"{media.name}: {error.strerror}; may be a file that can be read") from None
 

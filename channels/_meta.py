@@ -9,9 +9,9 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -39,6 +39,9 @@ from channels.base import (
 )
 from channels.http import answer, call, retry_after, slow_down
 from content.message import Media
+
+if TYPE_CHECKING:
+    import httpx
 
 #: A container that is not published within a day expires (developers.facebook.com/documentation/threads/
 #: troubleshooting, and Instagram's content publishing; read 2026-11-22); an hour is left for us.
@@ -141,7 +144,7 @@ class Graph(Channel):
         told = await call(
             self.http,
             "GET",
-            str(httpx.URL(self.server).join(path)),
+            urljoin(self.server, path),
             now=self.clock.now(),
             params=query,
             hide=self._secrets(),

@@ -6,15 +6,17 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
 import msgspec
 from pydantic import SecretStr
 
 from channels.base import Channel, ChannelError, Credentials, OAuth, Settings, Unauthorized
 from channels.http import answer, call
+
+if TYPE_CHECKING:
+    import httpx
 
 
 async def refreshed(

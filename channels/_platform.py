@@ -158,6 +158,7 @@ class FakePlatform(Platform):
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[Seen] = []
+        self.script: Callable[[Seen], Reply | None] | None = None  #: answers before the vendor does
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -202,7 +203,8 @@ class FakePlatform(Platform):
         if isinstance(fault, Kill) and fault.when is Death.BEFORE:
             fault.act()
             return False
-        reply = fault if isinstance(fault, Reply) else self.answer(seen)
+        said = self.script(seen) if self.script else None
+        reply = fault if isinstance(fault, Reply) else said or self.answer(seen)
         if fault is Death.AFTER:
             return False
         if isinstance(fault, Kill):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-
-import httpx
+from typing import TYPE_CHECKING
 
 from channels.base import Attempt, ChannelError, OutcomeUnknown, Receipt
 from channels.http import slow_down
 from content.message import Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: Our clock and the platform's may differ by this much where a post is looked for by its time.
 CLOCKS_DIFFER = timedelta(minutes=5)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field
 
@@ -32,6 +31,9 @@ from channels.base import (
 from channels.http import answer, call
 from content.message import Media, Message
 
+if TYPE_CHECKING:
+    import httpx
+
 Fact = Callable[[str], ChannelError]
 
 #: What the vendors call a minute's worth of messages has to pass.
@@ -49,6 +51,7 @@ class Robot(Channel):
     """A robot that answers with a code and no id: the delivery's key is the id of its message."""
 
     settings: RobotSettings
+    for_teams = True
     kind = Kind.BROADCAST
     code: ClassVar[tuple[str, ...]]  #: the names under which the answer may hold its code; 0 is well
     facts: ClassVar[Mapping[int, Fact]]  #: what its codes mean; any other refuses the message
@@ -60,6 +63,7 @@ class Robot(Channel):
         return AccountFacts(self.settings.name or f"{type(self).__module__.rpartition('.')[2]} robot")
 
     async def send(self, attempt: Attempt) -> Receipt:
+        self.accept(attempt.message)
         bodies = await self.bodies(attempt.message)
 
         async def say(attempt: Attempt, index: int, _text: str, _posted: Sequence[Posted]) -> Posted:

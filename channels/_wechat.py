@@ -10,10 +10,9 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
-import httpx
 import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -38,6 +37,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 
+if TYPE_CHECKING:
+    import httpx
+
 #: A token is renewed this long before it ends; in that time WeChat takes the old one and the new one.
 _EARLY = timedelta(minutes=5)
 #: WeChat sends an event again within seconds; what is signed longer ago is a replay.
@@ -59,7 +61,7 @@ _ACCOUNT = frozenset(
 _BUSY, _TOO_FAST, _SPENT = -1, 45011, 45009
 #: By the name of an event; a message has none and is a reply. `unsubscribe` is said of who takes the account
 #: off their list.
-_KINDS = {"subscribe": "followed", "unsubscribe": "unsubscribed"}
+_KINDS = {"subscribe": "followed", "unsubscribe": "unfollowed"}
 
 
 class WeChatSettings(Settings):

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import Field, SecretStr
 
 from channels._media import piece
@@ -32,9 +31,10 @@ from channels.base import (
     Settings,
     Unauthorized,
 )
-from content.message import Counting, Feature, Limits, Media, Message
+from content.message import Counting, Feature, Limits, Media, Message, problems
 
 if TYPE_CHECKING:
+    import httpx
     from apprise import AppriseResult, NotifyBase
 
 Answer = TypeVar("Answer")
@@ -51,6 +51,7 @@ class AppriseSettings(Settings):
 class Adapter(Channel):
     settings_type: ClassVar[type[Settings]] = AppriseSettings
     settings: AppriseSettings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=None,
@@ -59,6 +60,7 @@ class Adapter(Channel):
         read=date(2026, 11, 22),
         images=10,
         videos=1,
+        after_check=True,
     )
     carries = frozenset({Feature.LINK, Feature.TITLE, *_MEDIA})
 
@@ -78,6 +80,9 @@ class Adapter(Channel):
     async def send(self, attempt: Attempt) -> Receipt:
         """apprise says yes or no, and no also where the wire broke: then nobody knows."""
         service, message = await _in_thread(self._service), attempt.message
+        whole = replace(message, text=with_link(message))
+        if wrong := problems(whole, _limits(self.limits, service), self.carries):
+            raise Rejected(f"{service.service_name}: {'; '.join(wrong)}")
         for media in message.media:
             await piece(media, 0, 1)
         async with attempt.publishing():
@@ -129,6 +134,7 @@ def _limits(limits: Limits, service: NotifyBase) -> Limits:
         limits,
         text=int(service.body_maxlen),
         title=int(service.title_maxlen) or None,  # without a title of its own, it becomes a line of the text
+        after_check=False,
         source=f"apprise {__version__}: {service.service_name}",
     )
 

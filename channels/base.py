@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from content.message import Carries, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class ChannelError(Exception):
@@ -116,7 +118,7 @@ class Clock(Protocol):
 class Settings(BaseModel):
     """What an operator writes for one account of a channel. Secrets are `SecretStr`, never printed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ class HeardEvent:
     """One thing that happened, told by a webhook; unique by `external_id` within its channel."""
 
     external_id: str
-    kind: str  #: `delivered`, `bounced`, `complained`, `unsubscribed`, `replied`, `clicked`, `opened`, …
+    kind: str  #: `delivered`, `bounced`, `complained`, `unsubscribed`, `unfollowed`, `followed`, `replied`, …
     occurred_at: datetime
     remote_id: str = ""
     address: str = ""
@@ -324,6 +326,7 @@ class Channel(ABC):
     """A place we publish. A channel is one file, `channels/<name>.py`, holding `class Adapter(Channel)`."""
 
     settings_type: ClassVar[type[Settings]] = Settings
+    for_teams: ClassVar[bool] = False  #: it posts to a group of our own, which may hear alerts
     oauth: ClassVar[OAuth | None] = None  #: where `silkpost channels login` can bring the tokens
 
     # Set on the class; an account's settings may narrow them on the instance, which is what dispatch reads.
@@ -344,6 +347,21 @@ class Channel(ABC):
         self.credentials = credentials
         self.http = http
         self.clock = clock
+
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        """Why the platform would not take a message, where `limits` and `carries` cannot say it.
+
+        Pure and quick: `prepare` asks it of every message of a plan, and `send` by `accept`. `settings` are
+        the account's, secrets not filled in; None where there are none yet. A message to a person comes
+        before their own words and address are in it.
+        """
+        return []
+
+    def accept(self, message: Message) -> None:
+        """Rejected where `refuses` has a reason: `send` begins with it in a channel that has such rules."""
+        if reasons := self.refuses(message, self.settings):
+            raise Rejected("; ".join(reasons))
 
     @abstractmethod
     async def check(self) -> AccountFacts:

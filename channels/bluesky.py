@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -39,6 +39,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: app.bsky.feed.defs#postView of the vendor's lexicons, read 2026-11-22.
 _COUNTS = {
@@ -365,7 +368,7 @@ def _text(message: Message) -> str:
 
 def _card(link: str) -> dict[str, Any]:
     """Readers' apps draw it; the server asks for both words, and fetches nothing itself."""
-    host = httpx.URL(link).host
+    host = urlsplit(link).hostname or link
     return {
         "$type": "app.bsky.embed.external",
         "external": {"uri": link, "title": host, "description": ""},

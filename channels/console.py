@@ -11,6 +11,7 @@ from content.message import Counting, Feature, Limits
 
 
 class Adapter(Channel):
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=None,

@@ -44,6 +44,7 @@ class Adapter(Robot):
         read=date(2026, 11, 22),
         title=100,
         images=9,
+        fetches=True,
     )
     carries = frozenset({Feature.LINK, Feature.TITLE, Feature.IMAGE, Feature.IMAGES, Feature.ALT_TEXT})
     quota = Quota(
@@ -64,11 +65,15 @@ class Adapter(Robot):
         400106: Unauthorized,  # the robot is no more
     }
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        if not all(media.url for media in message.media):
+            return []  # told by its limits
+        size = len(msgspec.json.encode(_body(message)))
+        return [f"{size:,} of {_MOST:,} bytes, quotes and line ends count two"] if size > _MOST else []
+
     async def bodies(self, message: Message) -> list[dict[str, Any]]:
-        body = _markdown(message) if message.title or message.media else _plain(message)
-        if (size := len(msgspec.json.encode(body))) > _MOST:
-            raise Rejected(f"{size:,} of {_MOST:,} bytes, quotes and line ends count two")
-        return [body]
+        return [_body(message)]
 
     def address(self, body: dict[str, Any]) -> tuple[str, dict[str, str], dict[str, Any], tuple[str, ...]]:
         token = self.settings.access_token.get_secret_value()
@@ -84,6 +89,10 @@ def signature(secret: str, stamp: str) -> str:
     """Of the time in milliseconds and the secret, under the secret."""
     mac = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode(), hashlib.sha256)
     return base64.b64encode(mac.digest()).decode()
+
+
+def _body(message: Message) -> dict[str, Any]:
+    return _markdown(message) if message.title or message.media else _plain(message)
 
 
 def _plain(message: Message) -> dict[str, Any]:

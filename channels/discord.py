@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -35,6 +34,9 @@ from channels.base import (
 )
 from channels.http import answer, call, slow_down
 from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 _DOCS = "discord/discord-api-docs, developers/"
 
@@ -68,6 +70,7 @@ class DiscordSettings(Settings):
 class Adapter(Channel):
     settings_type: ClassVar[type[Settings]] = DiscordSettings
     settings: DiscordSettings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=2000,

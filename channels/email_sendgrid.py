@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import httpx
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -36,6 +35,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: How old a signed webhook may be: SendGrid tries one again for a day (unverified whether under a new
 #: timestamp); an event that comes twice is dropped by its id.

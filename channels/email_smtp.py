@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
-from email.headerregistry import Address
-from typing import Annotated, ClassVar, Literal, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import aiosmtplib
-import dkim.crypto
-import httpx
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from channels._letter import CARRIES, Picture, Signer, compose, mailbox, one_line
@@ -21,20 +14,18 @@ from channels.base import (
     AccountFacts,
     Attempt,
     Channel,
-    ChannelError,
-    Clock,
-    Credentials,
-    Interrupted,
     Kind,
     Receipt,
     Rejected,
-    Retryable,
     Settings,
-    Unauthorized,
 )
 from content.message import Counting, Limits, Message
 
-_PORTS = {"starttls": 587, "implicit": 465, "none": 25}  # RFC 6409 and RFC 8314
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+
+    from channels._smtp import Server
+
 
 Line = Annotated[str, AfterValidator(one_line)]
 Mailbox = Annotated[str, AfterValidator(mailbox)]
@@ -66,6 +57,8 @@ class EmailSettings(Settings):
         if self.user and self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("tls is none and user is set; may be starttls or implicit")
         if key:
+            import dkim.crypto
+
             try:
                 dkim.crypto.parse_pem_private_key(key.encode())
             except dkim.crypto.UnparsableKeyError:
@@ -92,36 +85,31 @@ class Adapter(Channel):
     )
     carries = CARRIES
 
-    def __init__(
-        self, settings: EmailSettings, credentials: Credentials, http: httpx.AsyncClient, clock: Clock
-    ) -> None:
-        super().__init__(settings, credentials, http, clock)
-        self._idle: list[aiosmtplib.SMTP] = []  #: last in, first out, so that few stay warm
+    @cached_property
+    def _server(self) -> Server:
+        from channels._smtp import Server
+
+        return Server(self.settings)
 
     async def check(self) -> AccountFacts:
-        smtp = await self._connect()
-        with suppress(aiosmtplib.SMTPException):
-            await smtp.quit()
-        smtp.close()
+        await self._server.greet()
         return AccountFacts(name=str(self._sender()))
 
     async def send(self, attempt: Attempt) -> Receipt:
         message_id = f"<{attempt.key}@{self.settings.domain}>"
         to, letter = await self._letter(attempt.message, message_id)
-        async with self._connection() as smtp:
-            await self._envelope(smtp, attempt.key, to, len(letter))
+        async with self._server.connection() as smtp:
+            await self._server.envelope(smtp, attempt.key, to, len(letter))
             async with attempt.publishing():
-                answer = await self._hand_over(smtp, letter)
+                answer = await self._server.hand_over(smtp, letter)
         return Receipt(remote_id=message_id, saved={"answer": answer})
 
     async def close(self) -> None:
-        while self._idle:
-            smtp = self._idle.pop()
-            with suppress(aiosmtplib.SMTPException):
-                await smtp.quit()
-            smtp.close()
+        await self._server.close()
 
     def _sender(self, name: str = "") -> Address:
+        from email.headerregistry import Address
+
         return Address(one_line(name or self.settings.sender_name), addr_spec=self.settings.sender_address)
 
     async def _letter(self, message: Message, message_id: str) -> tuple[str, bytes]:
@@ -138,107 +126,8 @@ class Adapter(Channel):
         except ValueError as error:
             raise Rejected(f"letter: {error}") from None
         if own.dkim_domain:
+            import asyncio
+
             signer = Signer(own.dkim_domain, own.dkim_selector, own.dkim_key.get_secret_value().encode())
             letter = await asyncio.to_thread(signer.signed, letter)
         return to, letter
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A connection with a clean envelope; it is kept for the next letter unless it broke."""
-        smtp = await self._warm() or await self._connect()
-        try:
-            yield smtp
-        except ChannelError:
-            raise
-        except BaseException:  # cancelled, fenced off or a bug: the dialogue is in an unknown place
-            smtp.close()
-            raise
-        finally:
-            if smtp.is_connected:
-                self._idle.append(smtp)
-
-    async def _warm(self) -> aiosmtplib.SMTP | None:
-        while self._idle:
-            smtp = self._idle.pop()
-            try:
-                await smtp.rset()
-            except (aiosmtplib.SMTPException, OSError):
-                smtp.close()  # the server let go of it meanwhile
-            else:
-                return smtp
-        return None
-
-    async def _connect(self) -> aiosmtplib.SMTP:
-        own = self.settings
-        smtp = aiosmtplib.SMTP(
-            hostname=own.host,
-            port=own.port or _PORTS[own.tls],
-            username=own.user or None,
-            password=own.password.get_secret_value() if own.user else None,
-            local_hostname=own.domain,
-            timeout=own.timeout,
-            use_tls=own.tls == "implicit",
-            start_tls=own.tls == "starttls",
-            cert_bundle=own.ca_file or None,
-        )
-        with self._facts(own.host, account=True):
-            await smtp.connect()
-            if smtp.is_ehlo_or_helo_needed:
-                await smtp.ehlo()
-        return smtp
-
-    async def _envelope(self, smtp: aiosmtplib.SMTP, key: str, to: str, size: int) -> None:
-        own = self.settings
-        bounces_to = (
-            f"b-{key}"[:64] + f"@{own.envelope_domain}" if own.envelope_domain else own.sender_address
-        )
-        options = [f"SIZE={size}"] if smtp.supports_extension("size") else []
-        encoding = "ascii"
-        if not to.isascii():
-            if not smtp.supports_extension("smtputf8"):
-                raise Rejected("RCPT: the address is not ASCII; this server takes ASCII only (no SMTPUTF8)")
-            options.append("SMTPUTF8")
-            encoding = "utf-8"
-        with self._facts("MAIL", account=True):
-            await smtp.mail(bounces_to, options=options, encoding=encoding)
-        with self._facts("RCPT", recipient=to):
-            await smtp.rcpt(to, encoding=encoding)
-
-    async def _hand_over(self, smtp: aiosmtplib.SMTP, letter: bytes) -> str:
-        """DATA and the letter; only what breaks after the letter began to leave is in doubt."""
-        with self._facts("DATA"):
-            go_ahead = await smtp.execute_command(b"DATA")
-            protocol = smtp.protocol
-            if go_ahead.code != 354 or protocol is None:
-                raise aiosmtplib.SMTPDataError(go_ahead.code, go_ahead.message)
-        try:
-            protocol.write(re.sub(rb"(?m)^\.", b"..", letter) + b".\r\n")
-            answer = await protocol.read_response(timeout=self.settings.answer_timeout)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            smtp.close()
-            raise Interrupted(f"letter: {error or type(error).__name__}") from None
-        if not 400 <= answer.code < 600 and answer.code != 250:
-            smtp.close()
-            raise Interrupted(f"letter: {answer.code} is no answer to a letter")
-        with self._facts("letter"):
-            if answer.code != 250:
-                raise aiosmtplib.SMTPDataError(answer.code, answer.message)
-        return f"{answer.code} {answer.message}"
-
-    @contextmanager
-    def _facts(self, where: str, *, recipient: str = "", account: bool = False) -> Iterator[None]:
-        """What the server or the wire did, as a fact; `account`: a refusal here is of us, not of a letter."""
-        try:
-            yield
-        except aiosmtplib.SMTPResponseException as error:
-            reply = " ".join(error.message.split())
-            text = f"{where}: {error.code} {reply.replace(recipient, '…') if recipient else reply}"
-            if not 500 <= error.code < 600:
-                raise Retryable(text) from None
-            if error.code in (530, 534, 535) or (account and error.code != 552):  # 552: the letter is too big
-                raise Unauthorized(text) from None
-            raise Rejected(text) from None
-        except OSError as error:
-            raise Retryable(f"{where}: {error or type(error).__name__}") from None
-        except aiosmtplib.SMTPException as error:  # no STARTTLS, or no AUTH, where the settings ask for it
-            raise Unauthorized(f"{where}: {error}") from None

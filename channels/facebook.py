@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 from pydantic import Field
 
 from channels._media import piece, upload
@@ -34,6 +33,9 @@ from channels.base import (
 )
 from channels.http import answer
 from content.message import Counting, Feature, Limits, Media
+
+if TYPE_CHECKING:
+    import httpx
 
 _BATCH = 50  #: ids in one call (developers.facebook.com/docs/graph-api, multiple reads; unverified)
 _PART = 4 * 1024 * 1024  #: the most of a film in one request; Meta says where each part begins and ends

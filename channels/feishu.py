@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 
 from channels._post import with_link
 from channels._robot import A_MINUTE, Fact, Robot, RobotSettings
-from channels.base import Interrupted, Quota, Rejected, Settings, Unauthorized
+from channels.base import Interrupted, Quota, Settings, Unauthorized
 from content.message import Counting, Feature, Limits, Message
 
 _GUIDE = "open.larkoffice.com, custom bot usage guide"
@@ -50,11 +50,13 @@ class Adapter(Robot):
         19022: Unauthorized,  # our address is not on the robot's list
     }
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        size, most = len(msgspec.json.encode(_body(message))), _MOST - 200
+        return [f"{size:,} of {most:,} bytes, quotes and line ends count two"] if size > most else []
+
     async def bodies(self, message: Message) -> list[dict[str, Any]]:
-        body = _titled(message) if message.title else _plain(message)
-        if (size := len(msgspec.json.encode(body))) > _MOST - 200:
-            raise Rejected(f"{size:,} of {_MOST - 200:,} bytes, quotes and line ends count two")
-        return [body]
+        return [_body(message)]
 
     def address(self, body: dict[str, Any]) -> tuple[str, dict[str, str], dict[str, Any], tuple[str, ...]]:
         token, secret = (
@@ -71,6 +73,10 @@ def signature(secret: str, stamp: str) -> str:
     """Of nothing, under the time in seconds and the secret: the reverse of what others do."""
     mac = hmac.new(f"{stamp}\n{secret}".encode(), b"", hashlib.sha256)
     return base64.b64encode(mac.digest()).decode()
+
+
+def _body(message: Message) -> dict[str, Any]:
+    return _titled(message) if message.title else _plain(message)
 
 
 def _plain(message: Message) -> dict[str, Any]:

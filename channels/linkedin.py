@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-import httpx
 import msgspec
 from pydantic import Field
 
@@ -40,6 +39,9 @@ from channels.base import (
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media
 
+if TYPE_CHECKING:
+    import httpx
+
 #: totalShareStatistics of learn.microsoft.com/linkedin, organizations/share-statistics (li-lms-2026-01).
 _COUNTS = {
     "likeCount": Metric.LIKES,
@@ -52,6 +54,7 @@ _COUNTS = {
 _BATCH = 40  #: posts in one call; no figure is documented, so an address of common length
 _LATEST = 50  #: posts that are looked through; the finder's `count` takes up to 100 (unverified)
 _LOOK_AGAIN = timedelta(seconds=10)  #: at the first attempt, longer at each that follows
+_AT_LEAST = 60_000  #: milliseconds that an upload's new addresses are believed to be good for
 
 #: `code` of an error's body; what is not here is judged by its status. A version lives about a year
 #: (learn.microsoft.com/linkedin/marketing/versioning, li-lms-2026-01; the names unverified).
@@ -183,10 +186,12 @@ class Adapter(OAuthChannel):
             json={"initializeUploadRequest": asked | {"uploadThumbnail": False}},
         )
         parts = answer(made, "value", "uploadInstructions")
+        now = int(self.clock.now().timestamp() * 1000)
         return {
             "id": answer(made, "value", "video"),
             "token": answer(made, "value").get("uploadToken", ""),
-            "until": answer(made, "value", "uploadUrlsExpireAt"),
+            # A clock that differs from LinkedIn's must not take new addresses for old ones, again and again.
+            "until": max(int(answer(made, "value", "uploadUrlsExpireAt")), now + _AT_LEAST),
             "parts": [[part["uploadUrl"], part["firstByte"], part["lastByte"]] for part in parts],
             "tags": [],
             "state": "sending",

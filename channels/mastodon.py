@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from html import unescape
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import Field, SecretStr
 
 from channels._media import upload
@@ -33,6 +33,9 @@ from channels.base import (
 )
 from channels.http import answer, call, slow_down
 from content.message import Counting, Feature, Limits, count
+
+if TYPE_CHECKING:
+    import httpx
 
 _COUNTS = {
     "favourites_count": Metric.LIKES,
@@ -61,12 +64,14 @@ class Adapter(Channel):
     limits = Limits(
         text=500,
         counting=Counting.GRAPHEMES,  # each_grapheme_cluster in its status_length_validator.rb
-        source="docs.joinmastodon.org/user/posting: defaults; each server says its own",
+        source="docs.joinmastodon.org/user/posting: defaults; each server says its own; that a film stands "
+        "alone: app/services/post_status_service.rb",
         read=date(2026, 11, 22),
         link_length=23,
         images=4,
         image_bytes=16 * 1024 * 1024,
         videos=1,
+        alone=("video/",),
         alt_text=1500,
     )
     carries = frozenset(
@@ -100,7 +105,7 @@ class Adapter(Channel):
             source=f"{self.settings.server}/api/v2/instance",
             read=self.clock.now().date(),
         )
-        name = f"@{answer(account, 'acct')}@{httpx.URL(self.settings.server).host}"
+        name = f"@{answer(account, 'acct')}@{urlsplit(self.settings.server).hostname}"
         return AccountFacts(name=name, limits=limits, url=answer(account, "url"))
 
     async def send(self, attempt: Attempt) -> Receipt:

@@ -12,9 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from datetime import UTC, date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import httpx
 
 from channels import load
 from channels.base import (
@@ -33,6 +32,9 @@ from channels.base import (
 from channels.base import Settings as Base
 from content.message import Counting, Feature, Limits, Message, count
 
+if TYPE_CHECKING:
+    import httpx
+
 
 class Settings(Base):
     folder: Path
@@ -43,6 +45,7 @@ class Settings(Base):
 
 class Adapter(Channel):
     settings_type = Settings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=None,
@@ -125,7 +128,9 @@ def shown(message: Message, about: Iterable[tuple[str, str]], limits: Limits) ->
         ("length", f"{length} of {limits.text} ({limits.counting})" if limits.text else ""),
     ]
     lines = [f"{name}: {' '.join(value.split())}" for name, value in header if value]
-    return "\n\n".join(["\n".join(lines), message.text, *message.thread]) + "\n"
+    all = 1 + len(message.thread)
+    parts = [f"— {number}/{all} —\n{part}" for number, part in enumerate(message.thread, 2)]
+    return "\n\n".join(["\n".join(lines), message.text, *parts]) + "\n"
 
 
 def _draft(path: Path, text: str) -> Path:

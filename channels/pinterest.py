@@ -6,9 +6,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 from pydantic import Field
 
 from channels._media import upload
@@ -33,6 +32,9 @@ from channels.base import (
 )
 from channels.http import answer, call, slow_down
 from content.message import Counting, Feature, Limits, Media, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: `lifetime_metrics` of a Pin (api-description v5 5.23, pins/get with pin_metrics; `save` unverified). The
 #: batch call, pins/analytics, is a closed beta and tells of 90 days: no running totals.
@@ -104,6 +106,11 @@ class Adapter(OAuthChannel):
         "developers.pinterest.com/docs/reference/rate-limits: org_write; unverified",
     )
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        long, most = len(_alt(message)), cls.limits.alt_text or 0
+        return [f"alt texts: {long} characters for the whole Pin; may be {most}"] if long > most else []
+
     async def check(self) -> AccountFacts:
         name = answer(await self._ask("GET", "/v5/user_account"), "username")
         until = self.credentials.expires_at
@@ -111,6 +118,7 @@ class Adapter(OAuthChannel):
 
     async def send(self, attempt: Attempt) -> Receipt:
         message = attempt.message
+        self.accept(message)
         optional = {
             "board_section_id": self.settings.section,
             "title": message.title,
@@ -225,11 +233,7 @@ async def _picture(media: Media) -> Mapping[str, str]:
 
 def _alt(message: Message) -> str:
     """A Pin has one alt text, whatever the number of its pictures."""
-    alt = "\n".join(media.alt for media in message.media if media.alt)
-    most = Adapter.limits.alt_text or 0
-    if len(alt) > most:
-        raise Rejected(f"alt texts: {len(alt)} characters for the whole Pin; may be {most}")
-    return alt
+    return "\n".join(media.alt for media in message.media if media.alt)
 
 
 def _time(written: str) -> datetime:

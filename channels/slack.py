@@ -7,9 +7,9 @@ import hmac
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -39,6 +39,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 _EVENT = "silkpost_delivery"
 
@@ -84,6 +87,7 @@ class SlackSettings(Settings):
 class Adapter(Channel):
     settings_type: ClassVar[type[Settings]] = SlackSettings
     settings: SlackSettings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=3000,
@@ -145,7 +149,7 @@ class Adapter(Channel):
             now=self.clock.now(),
             content=content,
             headers={"Content-Type": kind},
-            hide=(*self._secrets(), httpx.URL(to).path),
+            hide=(*self._secrets(), unquote(urlsplit(to).path)),
         )
         await self._ask("files.completeUploadExternal", {"files": [{"id": picture, "title": name}]})
         return picture

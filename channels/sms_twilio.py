@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr, model_validator
 
@@ -42,6 +41,9 @@ from channels.base import (
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Message, count
 
+if TYPE_CHECKING:
+    import httpx
+
 #: E.164: an international number has at most 15 digits (ITU-T E.164 section 6, read 2026-11-22).
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 #: What Twilio's codes mean where the status says too little; twilio.com/docs/api/errors, from third parties'
@@ -67,7 +69,8 @@ _STOPS = frozenset(["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "
 class TwilioSettings(Settings):
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
     auth_token: SecretStr = Field(min_length=1)  #: also signs webhooks
-    sender: str = Field(default="", pattern=r"^(\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 ]{1,11})?$")
+    #: A number of ours, or letters, digits, space and -+_& (twilio's AlphaSender resource, read 2026-11-22).
+    sender: str = Field(default="", pattern=r"^(\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 &+_-]{1,11})?$")
     messaging_service: str = Field(default="", pattern=r"^(MG[0-9a-fA-F]{32})?$")
     #: Where Twilio tells what became of a message; without it each is asked for until it arrived.
     status_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
@@ -102,7 +105,7 @@ class Adapter(Channel):
         self.limits = replace(self.limits, text=settings.most_segments)
         self.completion = Completion.AT_ONCE if settings.status_url else Completion.LATER
         if settings.mms:  # MediaUrl: ten, of 5 MB
-            self.limits = replace(self.limits, images=10, image_bytes=5 * 1024 * 1024)
+            self.limits = replace(self.limits, images=10, image_bytes=5 * 1024 * 1024, fetches=True)
             self.carries = self.carries | {Feature.IMAGE, Feature.IMAGES}
 
     async def check(self) -> AccountFacts:

@@ -7,9 +7,8 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr, field_validator
 
@@ -32,6 +31,9 @@ from channels.base import (
 )
 from channels.http import answer, call, slow_down
 from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class TelegramSettings(Settings):
@@ -57,6 +59,7 @@ class TelegramSettings(Settings):
 class Adapter(Channel):
     settings_type: ClassVar[type[Settings]] = TelegramSettings
     settings: TelegramSettings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=4096,

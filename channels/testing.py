@@ -159,6 +159,10 @@ class ChannelConformance:
             return Rejected
         return OutcomeUnknown if inside else Retryable
 
+    def refused_messages(self) -> Sequence[Message]:
+        """Messages that `refuses` has a reason for, one at least for each rule; needed where it has any."""
+        return ()
+
     def withdrawn(self, platform: Platform, remote_id: str) -> bool:
         """Whether readers see the post no more."""
         return remote_id not in platform.posts
@@ -279,6 +283,23 @@ class ChannelConformance:
             for shown in (adapter, settings, adapter.credentials, vars(adapter)):
                 self.keeps_secrets(f"{shown!r} {shown}")
             self.keeps_secrets(settings.model_dump_json())
+
+    @pytest.mark.anyio
+    async def test_what_send_would_refuse_is_refused_when_it_is_planned(self) -> None:
+        async with self.scene() as (platform, adapter):
+            rules = any("refuses" in vars(each) for each in type(adapter).__mro__ if each is not Channel)
+            assert rules == bool(self.refused_messages()), "list a message for each rule of `refuses`"
+            assert adapter.refuses(self.message(), adapter.settings) == []
+            for message in self.refused_messages():
+                reasons = adapter.refuses(message, adapter.settings)
+                assert reasons, f"{message}: refused by nothing"
+                adapter.refuses(message, None)
+                attempt = self.attempt(message)
+                with pytest.raises(Rejected) as error:
+                    await adapter.send(attempt)
+                assert str(error.value) == "; ".join(reasons)
+                assert not attempt.fenced
+                assert not platform.posts
 
     # one send
 

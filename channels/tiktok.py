@@ -7,9 +7,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import httpx
 import msgspec
 from pydantic import Field
 
@@ -44,6 +43,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: developers.tiktok.com/doc/tiktok-api-v2-video-query, read 2026-11-22.
 _COUNTS = {
@@ -136,13 +138,28 @@ class Adapter(OAuthChannel):
     completion = Completion.LATER
     quota = Quota(15, _DAY, "about 15 posts a day for a creator: unverified, 2026-11-22", burst=5)
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        """Pictures are fetched, and have no AI label (content-posting-api-reference-photo-post)."""
+        pictures = [media for media in message.media if not media.kind.startswith("video/")]
+        found = [
+            f"{media.name}: has no address to be fetched from; set media.base_url"
+            for media in pictures
+            if not media.url
+        ]
+        if pictures and message.ai_made:
+            found.append("AI label: TikTok has none for pictures; may be a film")
+        return found
+
     async def check(self) -> AccountFacts:
-        name = answer(await self._ask("creator_info/query"), "data", "creator_username")
-        until = self.credentials.expires_at
+        asked = await self._ask("creator_info/query")
+        self._allowed(answer(asked, "data"))
+        name, until = answer(asked, "data", "creator_username"), self.credentials.expires_at
         return AccountFacts(f"@{name}", expires_at=until, url=f"https://www.tiktok.com/@{name}")
 
     async def send(self, attempt: Attempt) -> Receipt:
         """What is visible follows the last byte; or, where TikTok fetches, the post's own request."""
+        self.accept(attempt.message)
         media = attempt.message.media[0]
         kept = dict(attempt.resume.get("upload") or {})
         start = 0
@@ -174,9 +191,7 @@ class Adapter(OAuthChannel):
         """The creator's name, and what is said of a post; TikTok demands to be asked first what it may be."""
         own = self.settings
         creator = answer(await self._ask("creator_info/query"), "data")
-        if own.privacy not in creator.get("privacy_level_options", [own.privacy]):
-            may = ", ".join(creator["privacy_level_options"])
-            raise Rejected(f"privacy: {own.privacy}; may be {may}")
+        self._allowed(creator)
         return creator.get("creator_username", ""), {
             "title": with_link(message),
             "privacy_level": own.privacy,
@@ -187,6 +202,12 @@ class Adapter(OAuthChannel):
             "brand_organic_toggle": own.own_brand,
             "is_aigc": message.ai_made,
         }
+
+    def _allowed(self, creator: Mapping[str, Any]) -> None:
+        """The creator's own settings say who may see a post: ours have to be changed, no message is wrong."""
+        options = creator.get("privacy_level_options", [self.settings.privacy])
+        if self.settings.privacy not in options:
+            raise Unauthorized(f"privacy: {self.settings.privacy}; may be {', '.join(options)}")
 
     async def _fetched(self, attempt: Attempt, path: str, body: Mapping[str, Any], creator: str) -> Receipt:
         """A post whose media TikTok fetches from our addresses."""
@@ -349,10 +370,6 @@ class _Event(msgspec.Struct):
 
 def _pictures(message: Message, post: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a post of pictures, which are fetched; it has no AI label, no duets and no stitches."""
-    if lost := next((media.name for media in message.media if not media.url), ""):
-        raise Rejected(f"{lost}: has no address to be fetched from; set media.base_url")
-    if message.ai_made:
-        raise Rejected("AI label: TikTok has none for pictures; may be a film")
     own = ("privacy_level", "disable_comment", "brand_content_toggle", "brand_organic_toggle")
     said = {"description": post["title"], "auto_add_music": False} | {name: post[name] for name in own}
     images = [media.url for media in message.media]

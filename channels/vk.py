@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -37,6 +37,9 @@ from channels.base import (
 )
 from channels.http import answer, call, slow_down
 from content.message import Counting, Feature, Limits, Media
+
+if TYPE_CHECKING:
+    import httpx
 
 _VERSION = "5.199"
 _COUNTS = {
@@ -157,7 +160,7 @@ class Adapter(Channel):
         return f"video{answer(made, 'response', 'owner_id')}_{answer(made, 'response', 'video_id')}"
 
     async def _put(self, to: str, field: str, media: Media) -> httpx.Response:
-        hide = (*self._secrets(), httpx.URL(to).path)
+        hide = (*self._secrets(), unquote(urlsplit(to).path))
         files = {field: await upload(media)}
         now = self.clock.now()
         return await call(self.http, "POST", to, now=now, files=files, hide=hide, judge=self._judge)

@@ -20,10 +20,9 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-import httpx
 import msgspec
 from pydantic import Field, HttpUrl, SecretStr
 
@@ -47,6 +46,9 @@ from channels.base import Settings as Base
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media, Message
 
+if TYPE_CHECKING:
+    import httpx
+
 _METRICS = frozenset(metric.value for metric in Metric)
 
 
@@ -61,6 +63,7 @@ class Settings(Base):
 
 class Adapter(Channel):
     settings_type = Settings
+    for_teams = True
     kind = Kind.BROADCAST
     limits = Limits(
         text=None,
@@ -69,6 +72,7 @@ class Adapter(Channel):
         read=date(2026, 11, 22),
         images=20,
         videos=4,
+        fetches=True,
     )
     carries = frozenset(Feature)
     metrics = frozenset(Metric)
@@ -138,7 +142,7 @@ class Adapter(Channel):
         now = self.clock.now()
         secret = self.settings.secret.get_secret_value()
         stamp = str(int(now.timestamp()))
-        signed = body or f"{method} {httpx.URL(url).raw_path.decode()}".encode()
+        signed = body or f"{method} {self.http.build_request(method, url).url.raw_path.decode()}".encode()
         headers = {
             "X-Silkpost-Timestamp": stamp,
             "X-Silkpost-Signature": signature(secret, stamp, signed),
@@ -198,4 +202,6 @@ def _receipt(response: httpx.Response) -> Receipt:
 
 
 def _with(url: HttpUrl, name: str, values: Sequence[str]) -> str:
-    return str(httpx.URL(str(url)).copy_merge_params({name: list(values)}))
+    parts = urlsplit(str(url))
+    asked = urlencode([(name, value) for value in values], quote_via=quote)
+    return urlunsplit(parts._replace(query=f"{parts.query}&{asked}".lstrip("&")))

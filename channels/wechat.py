@@ -29,6 +29,7 @@ from content.message import Counting, Feature, Limits, Message
 #: An article that was found in the list has no number of a publication.
 _ARTICLE = "article/"
 _DIGEST, _CONTENT = 128, 20_000
+_ADDRESS = 200  #: of a picture that is not uploaded yet: ours, and more than those we have seen
 #: developers.weixin.qq.com/doc/service/api/public/api_freepublish_get, read 2026-11-22.
 _PUBLISHED, _PUBLISHING = 0, 1
 _REFUSED = {
@@ -63,6 +64,18 @@ class Adapter(WeChatChannel):
     )
     carries = frozenset({Feature.TITLE, Feature.HTML, Feature.IMAGE, Feature.IMAGES, Feature.LINK})
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        found = []
+        if not message.media and not (settings and settings.cover):
+            found.append("an article has a cover; may be a picture of the message, or cover in the settings")
+        if len(message.summary) > _DIGEST:
+            found.append(f"digest: {len(message.summary)} of {_DIGEST} characters")
+        long = len(_content(message, ["x" * _ADDRESS] * len(message.media)))
+        if long >= _CONTENT:
+            found.append(f"article: {long:,} characters with its marks; may be {_CONTENT - 1:,}")
+        return found
+
     async def send(self, attempt: Attempt) -> Receipt:
         """Pictures, then a draft, then its publication; only the last one is seen by anybody."""
         draft = attempt.resume.get("draft") or await self._draft(attempt)
@@ -71,11 +84,7 @@ class Adapter(WeChatChannel):
             return Receipt(str(answer(made, "publish_id")), state=State.PROCESSING)
 
     async def _draft(self, attempt: Attempt) -> str:
-        _fits(attempt.message)
-        if not attempt.message.media and not self.settings.cover:
-            raise Rejected(
-                "an article has a cover; may be a picture of the message, or cover in the settings"
-            )
+        self.accept(attempt.message)
         cover = self.settings.cover or attempt.resume.get("cover", "")
         if not cover:
             files = {"media": await upload(attempt.message.media[0])}
@@ -93,9 +102,6 @@ class Adapter(WeChatChannel):
         return draft
 
     def _article(self, message: Message, cover: str, pictures: list[str]) -> dict[str, Any]:
-        content = _content(message, pictures)
-        if len(content) >= _CONTENT:
-            raise Rejected(f"article: {len(content):,} characters with its marks; may be {_CONTENT - 1:,}")
         optional = {
             "author": self.settings.author,
             "digest": message.summary,
@@ -104,7 +110,7 @@ class Adapter(WeChatChannel):
         return {
             "article_type": "news",
             "title": message.title,
-            "content": content,
+            "content": _content(message, pictures),
             "thumb_media_id": cover,
             "need_open_comment": int(self.settings.comments),
             **{name: value for name, value in optional.items() if value},
@@ -145,11 +151,6 @@ class Adapter(WeChatChannel):
     async def _publication(self, publish_id: str) -> dict[str, Any]:
         told = answer(await self._call("POST", "freepublish/get", json={"publish_id": publish_id}))
         return told if isinstance(told, dict) else {}
-
-
-def _fits(message: Message) -> None:
-    if len(message.summary) > _DIGEST:
-        raise Rejected(f"digest: {len(message.summary)} of {_DIGEST} characters")
 
 
 def _is(page: dict[str, Any], message: Message) -> bool:

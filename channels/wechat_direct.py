@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any, ClassVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from channels._post import with_link
 from channels._wechat import WeChatChannel, WeChatSettings
 from channels.base import Attempt, Clock, Credentials, Kind, Receipt, Rejected, Settings
 from channels.http import answer
 from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class DirectSettings(WeChatSettings):
@@ -32,6 +33,7 @@ class Adapter(WeChatChannel):
         read=date(2026, 11, 22),
         title=64,  # unverified
         images=1,
+        fetches=True,
     )
     carries = frozenset({Feature.LINK, Feature.TITLE, Feature.IMAGE})
 
@@ -51,7 +53,17 @@ class Adapter(WeChatChannel):
                 read=date(2026, 11, 22),
             )
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        if settings and settings.template:
+            lacks = f"template {settings.template}: the message has no fields to fill it with"
+            return [] if message.fields else [lacks]
+        if message.media and not message.title:
+            return ["a picture stands on a card, and a card has a title; may be a message with a title"]
+        return []
+
     async def send(self, attempt: Attempt) -> Receipt:
+        self.accept(attempt.message)
         if self.settings.template:
             return await self._by_template(attempt)
         body = {"touser": attempt.message.to, **_service(attempt.message)}
@@ -61,8 +73,6 @@ class Adapter(WeChatChannel):
 
     async def _by_template(self, attempt: Attempt) -> Receipt:
         message = attempt.message
-        if not message.fields:
-            raise Rejected(f"template {self.settings.template}: the message has no fields to fill it with")
         body = {
             "touser": message.to,
             "template_id": self.settings.template,
@@ -77,10 +87,6 @@ class Adapter(WeChatChannel):
 def _service(message: Message) -> dict[str, Any]:
     """A card with title, text, link and picture; or, without a title, the text and its link."""
     if not message.title:
-        if message.media:
-            raise Rejected(
-                "a picture stands on a card, and a card has a title; may be a message with a title"
-            )
         return {"msgtype": "text", "text": {"content": with_link(message)}}
     card = {"title": message.title, "description": message.text, "url": message.link}
     for media in message.media:

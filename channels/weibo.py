@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from ipaddress import IPv4Address
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -32,7 +31,10 @@ from channels.base import (
     Unauthorized,
 )
 from channels.http import answer, call, slow_down
-from content.message import Counting, Feature, Limits
+from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 _COUNTS = {"attitudes": Metric.LIKES, "comments": Metric.REPLIES, "reposts": Metric.SHARES}
 _BATCH = 100
@@ -79,6 +81,16 @@ class Adapter(Channel):
     carries = frozenset({Feature.IMAGE, Feature.LINK})
     metrics = frozenset(_COUNTS.values())
 
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        """The share interface's own two rules (2/statuses/share)."""
+        text, found = with_link(message), []
+        if topic := re.search(r"#[^#\n]+#", text):
+            found.append(f"{topic[0]}: Weibo's share interface takes no topic")
+        if settings and not re.search(_address_at(settings.domain), text, re.ASCII):
+            found.append(f"the text has no address of the safe domain; may be one at {settings.domain}")
+        return found
+
     async def check(self) -> AccountFacts:
         told = await self._ask("POST", "/oauth2/get_token_info", data={"access_token": self._token()})
         who = answer(told, "uid")
@@ -90,8 +102,8 @@ class Adapter(Channel):
 
     async def send(self, attempt: Attempt) -> Receipt:
         message, own = attempt.message, self.settings
+        self.accept(message)
         body = {"access_token": self._token(), "status": with_link(message), "rip": str(own.ip)}
-        _shareable(body["status"], own.domain)
         files = {"pic": await upload(message.media[0])} if message.media else None
         async with attempt.publishing():
             made = await self._ask("POST", "/2/statuses/share.json", data=body, files=files)
@@ -149,9 +161,5 @@ class _Refusal(msgspec.Struct):
     error_code: int | str = 0
 
 
-def _shareable(text: str, domain: str) -> None:
-    """The share interface's own two rules (2/statuses/share)."""
-    if topic := re.search(r"#[^#\n]+#", text):
-        raise Rejected(f"{topic[0]}: Weibo's share interface takes no topic")
-    if not re.search(rf"https?://(?:[\w-]+\.)*{re.escape(domain)}(?![\w.-])", text, re.ASCII):
-        raise Rejected(f"the text has no address of the safe domain; may be one at {domain}")
+def _address_at(domain: str) -> str:
+    return rf"https?://(?:[\w-]+\.)*{re.escape(domain)}(?![\w.-])"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field
 
@@ -29,6 +28,9 @@ from channels.base import (
 )
 from channels.http import answer, retry_after, slow_down
 from content.message import Counting, Feature, Limits, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 _PHONE = re.compile(r"\+?[1-9]\d{6,14}")  # ITU-T E.164 section 6
 #: WhatsApp's own codes, beside those of the Graph API: its page cloud-api/support/error-codes by third
@@ -81,16 +83,31 @@ class Adapter(Graph):
         images=1,
         image_bytes=5 * 1024 * 1024,
         videos=1,
+        fetches=True,
     )
     carries = frozenset({Feature.LINK, Feature.REPLY, Feature.IMAGE, Feature.VIDEO})
     #: A number starts at 80 messages a second (cloud-api/overview#throughput, unverified).
     quota = Quota(40, timedelta(seconds=1), "developers.facebook.com: half of 80/s, unverified", 40)
+
+    @classmethod
+    def refuses(cls, message: Message, settings: Any) -> list[str]:
+        """A free message has one medium; a template has the places that WhatsApp knows."""
+        if not message.fields:
+            most = "may be one picture or one film"
+            return [f"{len(message.media)} media; {most}"] if len(message.media) > 1 else []
+        may_be = f"a number, {', '.join(sorted(_NAMED))}"
+        strange = sorted(name for name in message.fields if name not in _NAMED and not name.isdecimal())
+        found = [f"fields.{one}: WhatsApp's templates have no such place; may be {may_be}" for one in strange]
+        if not message.fields.get("template"):
+            found.append("fields.template: is missing; may be the name of an approved template")
+        return found
 
     async def check(self) -> AccountFacts:
         number = await self.ask("GET", self.settings.phone_number_id)
         return AccountFacts(f"{answer(number, 'verified_name')} ({answer(number, 'display_phone_number')})")
 
     async def send(self, attempt: Attempt) -> Receipt:
+        self.accept(attempt.message)
         body = _body(attempt.message)
         async with attempt.publishing():
             made = await self.ask("POST", f"{self.settings.phone_number_id}/messages", json=body)
@@ -146,8 +163,6 @@ def _free(message: Message) -> dict[str, Any]:
     text = with_link(message)
     if not message.media:
         return {"type": "text", "text": {"body": text, "preview_url": bool(message.link)}}
-    if len(message.media) > 1:
-        raise Rejected(f"{len(message.media)} media; may be one picture or one film")
     media = message.media[0]
     kind = media.kind.partition("/")[0]
     return {"type": kind, kind: {"link": fetched(media), **({"caption": text} if text else {})}}
@@ -155,11 +170,6 @@ def _free(message: Message) -> dict[str, Any]:
 
 def _template(message: Message) -> dict[str, Any]:
     fields = message.fields
-    if strange := sorted(name for name in fields if name not in _NAMED and not name.isdecimal()):
-        may_be = f"a number, {', '.join(sorted(_NAMED))}"
-        raise Rejected(f"fields.{strange[0]}: WhatsApp's templates have no such place; may be {may_be}")
-    if not fields.get("template"):
-        raise Rejected("fields.template: is missing; may be the name of an approved template")
     code = fields.get("language") or message.language.replace("-", "_")
     template = {
         "name": fields["template"],

@@ -7,9 +7,8 @@ import re
 from base64 import b64encode
 from datetime import date
 from html import escape
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -29,6 +28,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: Codes that mean the site rather than the message; unverified, 2026-11-22.
 _FACTS: dict[str, type[ChannelError]] = {"rest_no_route": Unauthorized, "rest_disabled": Unauthorized}

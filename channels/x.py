@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import httpx
 import msgspec
 from pydantic import Field, SecretStr
 
@@ -45,6 +44,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media
+
+if TYPE_CHECKING:
+    import httpx
 
 #: public_metrics of the vendor's openapi.json 2.167, read 2026-11-22.
 _COUNTS = {

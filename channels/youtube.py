@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-import httpx
 import msgspec
 from pydantic import Field
 
@@ -42,6 +41,9 @@ from channels.base import (
 )
 from channels.http import answer, call
 from content.message import Counting, Feature, Limits, Media, Message
+
+if TYPE_CHECKING:
+    import httpx
 
 #: VideoStatistics of the vendor's discovery document 20261104; the counts are written as strings.
 _COUNTS = {"viewCount": Metric.VIEWS, "likeCount": Metric.LIKES, "commentCount": Metric.REPLIES}

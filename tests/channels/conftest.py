@@ -19,7 +19,7 @@ from referencing.jsonschema import DRAFT202012
 if TYPE_CHECKING:
     from channels.testing import Seen
 
-pytest.register_assert_rewrite("channels.testing", "channels._by_hand_testing")
+pytest.register_assert_rewrite("channels.testing", "channels._by_hand_testing", "channels._in_time_testing")
 
 SPECS = Path(__file__).parents[3] / "shared/specs"
 Overlay = Callable[[dict[str, Any]], None]

@@ -182,3 +182,16 @@ async def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(Unauthorized, match=r"pip install silkpost\[apprise\]"):
         await make("ntfy://lantern-topic").check()
+
+
+@pytest.mark.anyio
+async def test_a_text_longer_than_the_service_takes_is_refused_before_it_leaves() -> None:
+    """Whether or not anybody ran `channels check`: apprise cuts nothing, and its no may mean anything."""
+    async with FakeService() as platform:
+        ours = make(address(platform))
+        most = (await ours.check()).limits
+        assert most
+        assert most.text
+        with pytest.raises(Rejected, match=rf"{most.text + 1:,} of {most.text:,}"):
+            await ours.send(make_attempt(Message("x" * (most.text + 1))))
+        assert not platform.requests

@@ -105,6 +105,9 @@ class TestDingtalk(HttpConformance):
     def make(self, platform: Platform, http: httpx.AsyncClient, clock: Clock) -> Adapter:
         return make(platform, http, secret=SECRET)
 
+    def refused_messages(self) -> list[Message]:
+        return [Message('"' * 10_000)]
+
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("secret", ["", SECRET])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import channels
-from channels import _by_hand_testing, testing
+from channels import _by_hand_testing, _in_time_testing, testing
 from channels.base import Channel, Completion, Finds, Hears, Reads, Renews
 from content.message import Feature
 from locales.document import load
@@ -35,6 +35,14 @@ SUITES = {
     "HttpConformance": testing.HttpConformance,
     "ByHandConformance": _by_hand_testing.ByHandConformance,
 }
+#: What a platform that publishes in several steps may do to us meanwhile, and the suite's test of it.
+IN_TIME = {
+    "slow": ("SlowWork", "it works on media for a while"),
+    "review": ("Review", "it reviews a post for a day"),
+    "expiry": ("Expiry", "what was begun expires"),
+    "token": ("TokenEnd", "the token ends between two steps"),
+}
+SUITES |= {name: getattr(_in_time_testing, name) for name, _ in IN_TIME.values()}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 WRITTEN: Any = load(TESTS / "duties.yaml").value
 
@@ -147,6 +155,40 @@ def cell(name: str, duty: str) -> str:
     return "; ".join([*dict.fromkeys(shown), *(f"{each['why']} ({each['source']})" for each in told)])
 
 
+def through_time(name: str, case: str) -> tuple[list[str], list[str]]:
+    """The tests of one case, the suite's and those that are named; and the reasons why there is none."""
+    tests = named(f"test_{name}.py")
+    suite = SUITES[IN_TIME[case][0]]
+    found = [test for test in vars(suite) if test.startswith("test_") and test in tests]
+    told = WRITTEN["in-time"].get(name, {}).get(case, [])
+    each = [told] if isinstance(told, str) else list(told)
+    found += [one for one in each if one.startswith("test_")]
+    return found, [one for one in each if not one.startswith("test_")]
+
+
+def in_steps() -> tuple[str, ...]:
+    """The channels that keep something between two steps, or are followed."""
+    told = WRITTEN["in-time"]
+    return tuple(name for name in ours() if name in told or needs_more(channels.load(name), "steps"))
+
+
+def table_of_time() -> str:
+    rows = [
+        f"| channel | {' | '.join(why for _, why in IN_TIME.values())} |",
+        f"|---|{'---|' * len(IN_TIME)}",
+    ]
+    for name in in_steps():
+        cells = []
+        for case in IN_TIME:
+            tests, reasons = through_time(name, case)
+            told = [
+                f"{WRITTEN['reasons'][one]['why']} ({WRITTEN['reasons'][one]['source']})" for one in reasons
+            ]
+            cells.append("; ".join([*(f"`{place(name, test)}`" for test in tests), *told]))
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def table_of_duties() -> str:
     rows = [f"| channel | {' | '.join(DUTIES.values())} |", f"|---|{'---|' * len(DUTIES)}"]
     rows += [f"| `{name}` | {' | '.join(cell(name, duty) for duty in DUTIES)} |" for name in ours()]
@@ -169,6 +211,16 @@ def ours() -> tuple[str, ...]:
     return tuple(name for name in channels.names() if (ROOT / f"channels/{name}.py").exists())
 
 
+@pytest.mark.parametrize("name", in_steps())
+@pytest.mark.parametrize("case", IN_TIME)
+def test_each_case_in_time_is_proven_or_has_its_reason(name: str, case: str) -> None:
+    tests, reasons = through_time(name, case)
+    where = f"tests/channels/duties.yaml: in-time: {name}.{case}"
+    assert tests or reasons, f"{where}: blank; take {IN_TIME[case][0]} in test_{name}.py, or write why not"
+    assert all(place(name, test) for test in tests), f"{where}: no such test"
+    assert set(reasons) <= set(WRITTEN["reasons"]), f"{where}: no reason of that name"
+
+
 @pytest.mark.parametrize("name", ours())
 def test_each_duty_names_what_proves_it_or_why_it_cannot_be(name: str) -> None:
     assert not list(problems(name)), "\n".join(problems(name))
@@ -176,6 +228,7 @@ def test_each_duty_names_what_proves_it_or_why_it_cannot_be(name: str) -> None:
 
 def test_every_reason_has_its_source_and_is_somebodys() -> None:
     used = {each for name in WRITTEN["channels"] for duty in DUTIES for each in written(name, duty)[1]}
+    used |= {each for name in in_steps() for case in IN_TIME for each in through_time(name, case)[1]}
     for name, reason in WRITTEN["reasons"].items():
         assert set(reason) == {"why", "source"}
         known = ("read 20", "unverified", "channels/")
@@ -186,7 +239,11 @@ def test_every_reason_has_its_source_and_is_somebodys() -> None:
 
 @pytest.mark.parametrize(
     ("file", "name", "table"),
-    [("channels/README.md", "duties", table_of_duties), ("README.md", "channels", table_of_carries)],
+    [
+        ("channels/README.md", "duties", table_of_duties),
+        ("channels/README.md", "in-time", table_of_time),
+        ("README.md", "channels", table_of_carries),
+    ],
 )
 def test_a_readme_shows_the_table_as_it_is(
     file: str, name: str, table: Any, request: pytest.FixtureRequest

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from channels import facebook
+from channels._in_time_testing import Expiry, Review, TokenEnd
 from channels.base import (
     CannotTell,
     ChannelError,
@@ -177,7 +178,7 @@ class TestFacebookWithPictures(TestFacebook):
         return Message(text="Lantern House", media=self.pictures)
 
 
-class TestFacebookWithAFilm(TestFacebook):
+class TestFacebookWithAFilm(Review, Expiry, TokenEnd, TestFacebook):
     """Start, two parts, and the finish, which publishes."""
 
     @pytest.fixture(autouse=True)
@@ -189,6 +190,23 @@ class TestFacebookWithAFilm(TestFacebook):
 
     def message(self) -> Message:
         return Message(text="Lantern House", media=(self.film,))
+
+    reason = "nudity"
+
+    def reviewing(self, platform: Any, seen: Seen) -> Reply | None:
+        asks = (seen.method, seen.path) == ("GET", "/v25.0/9001")
+        return Reply(json={"id": "9001", "status": {"video_status": "processing"}}) if asks else None
+
+    def refusing(self, platform: Any, seen: Seen) -> Reply | None:
+        phase = {"status": "error", "errors": [{"code": 1, "message": self.reason}]}
+        refused = {"video_status": "error", "publishing_phase": phase}
+        return Reply(json={"id": "9001", "status": refused}) if self.reviewing(platform, seen) else None
+
+    def expire(self, platform: Any) -> None:
+        platform.film, platform.film_size = b"", 0
+
+    def end_token(self, platform: Any) -> Reply | None:
+        return graph_error(190, "Error validating access token")
 
 
 async def put(platform: FakeFacebook, message: Message, **more: Any) -> list[Any]:

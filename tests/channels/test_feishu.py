@@ -113,6 +113,9 @@ class TestFeishu(HttpConformance):
     def make(self, platform: Platform, http: httpx.AsyncClient, clock: Clock) -> Adapter:
         return make(platform, http, secret=SECRET)
 
+    def refused_messages(self) -> list[Message]:
+        return [Message('"' * 10_200)]
+
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("secret", ["", SECRET])

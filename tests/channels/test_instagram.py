@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from channels import instagram
+from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
     Absent,
     CannotTell,
@@ -169,11 +170,19 @@ class TestInstagram(HttpConformance):
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestInstagramWithACarousel(TestInstagram):
+class TestInstagramWithACarousel(SlowWork, Expiry, TokenEnd, TestInstagram):
     """Each part is a container of its own, and a film among them must be ready before they are joined."""
 
     def message(self) -> Message:
         return replace(POST, media=(PICTURE, FILM))
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        asks = seen.method == "GET" and seen.path.rpartition("/")[2] in platform.containers
+        return Reply(json={"id": "500", "status_code": "IN_PROGRESS", "status": ""}) if asks else None
+
+    def expire(self, platform: Any) -> None:
+        for container in platform.containers.values():
+            container["published"] = "EXPIRED"
 
 
 async def attempt(

@@ -253,7 +253,7 @@ def test_friends_come_write_and_go(openapi: Callable[..., Any]) -> None:
         "the sample is as LINE sends it"
     )
     came, wrote, went = hear(json.dumps(HEARD).encode()).events
-    assert [one.kind for one in (came, wrote, went)] == ["followed", "replied", "unsubscribed"]
+    assert [one.kind for one in (came, wrote, went)] == ["followed", "replied", "unfollowed"]
     assert {one.address for one in (came, wrote, went)} == {FRIEND}
     assert came.occurred_at == datetime(2026, 11, 11, tzinfo=UTC) + timedelta(milliseconds=123)
     assert wrote.external_id == HEARD["events"][1]["webhookEventId"]  # type: ignore[index]

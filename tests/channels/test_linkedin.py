@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from channels import linkedin
+from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
     CannotTell,
     ChannelError,
@@ -191,7 +192,7 @@ class TestLinkedInOfAMember(TestLinkedIn):
         return adapter(platform, http, author=MEMBER)
 
 
-class TestLinkedInWithAFilm(TestLinkedIn):
+class TestLinkedInWithAFilm(SlowWork, Expiry, TokenEnd, TestLinkedIn):
     """Begin, two parts, finish, a look, the post: each may be the last thing we do."""
 
     @pytest.fixture(autouse=True)
@@ -200,6 +201,15 @@ class TestLinkedInWithAFilm(TestLinkedIn):
 
     def message(self) -> Message:
         return Message(text="Lantern House", media=(self.film,))
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        asks = seen.method == "GET" and seen.path.startswith("/rest/videos/")
+        return Reply(json={"status": "PROCESSING"}) if asks else None
+
+    def expire(self, platform: Any) -> None:
+        """The addresses of an upload; a film that is whole stays."""
+        if not platform.finished:
+            platform.media.clear()
 
 
 async def sent(platform: FakeLinkedIn, message: Message, **more: Any) -> dict[str, Any]:

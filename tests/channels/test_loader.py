@@ -78,7 +78,8 @@ def test_a_package_cannot_take_a_built_in_name(tmp_path: Path, monkeypatch: pyte
     install(tmp_path, "outbox", "lantern_window")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(LookupError, match=r"outbox.*lantern_window.*built-in"):
-        channels.load("outbox")
+        channels.names()
+    assert channels.load("outbox").__module__ == "channels.outbox"
 
 
 @pytest.mark.parametrize(

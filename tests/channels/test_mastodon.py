@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
     CannotTell,
     Clock,
@@ -156,7 +157,7 @@ class TestMastodon(HttpConformance):
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestMastodonWithAPicture(TestMastodon):
+class TestMastodonWithAPicture(SlowWork, Expiry, TokenEnd, TestMastodon):
     """Two exchanges: the upload, then the post that shows it."""
 
     @pytest.fixture(autouse=True)
@@ -165,6 +166,18 @@ class TestMastodonWithAPicture(TestMastodon):
 
     def message(self) -> Message:
         return Message(text="Lantern House", media=(self.picture,), language="de-DE")
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        platform.slow = 1
+        if seen.method == "GET" and "/media/" in seen.path:
+            return Reply(206, json={"id": seen.path.rpartition("/")[2]})
+        return None
+
+    def expire(self, platform: Any) -> None:
+        platform.media.clear()
+
+    def end_token(self, platform: Any) -> Reply | None:
+        return Reply(401, json={"error": "The access token was revoked"})
 
 
 @pytest.mark.anyio

@@ -80,7 +80,7 @@ async def test_the_file_reads_as_its_reader_would_see_it(tmp_path: Path) -> None
         "\n"
         "今だけ🎉\nhttps://lantern-house.example/m\n"
         "\n"
-        "続き\n"
+        "— 2/2 —\n続き\n"
     )
     assert receipt.url == path.as_uri()
     assert os.listdir(path.parent) == [path.name], "no draft is left lying about"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from channels import pinterest
+from channels._in_time_testing import SlowWork, TokenEnd
 from channels.base import (
     CannotTell,
     ChannelError,
@@ -137,17 +139,24 @@ class TestPinterest(HttpConformance):
     def message(self) -> Message:
         return Message(text="Lantern House: 25 %", link=LINK, media=(self.media,))
 
+    def refused_messages(self) -> list[Message]:
+        return [Message("x", media=(replace(self.media, alt="x" * 300), replace(self.media, alt="y" * 300)))]
+
     def show(self, platform: Any, remote_id: str, values: Mapping[Metric, int]) -> None:
         names = {metric: name for name, metric in pinterest._COUNTS.items()}
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestPinterestWithAFilm(TestPinterest):
+class TestPinterestWithAFilm(SlowWork, TokenEnd, TestPinterest):
     """A place, the upload, a look, the Pin: each may be the last thing we do."""
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path) -> None:
         self.media = medium(tmp_path, "film.mp4", "video/mp4")
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        asks = seen.method == "GET" and seen.path.startswith("/v5/media/")
+        return Reply(json={"media_id": "500", "status": "processing"}) if asks else None
 
 
 async def sent(platform: FakePinterest, message: Message, **more: Any) -> dict[str, Any]:

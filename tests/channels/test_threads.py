@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from channels import threads
+from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
     Absent,
     CannotTell,
@@ -139,9 +140,17 @@ class TestThreads(HttpConformance):
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestThreadsWithACarousel(TestThreads):
+class TestThreadsWithACarousel(SlowWork, Expiry, TokenEnd, TestThreads):
     def message(self) -> Message:
         return Message(text="Lantern House", media=(PICTURE, FILM))
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        asks = seen.method == "GET" and seen.path.rpartition("/")[2] in platform.containers
+        return Reply(json={"id": "500", "status": "IN_PROGRESS"}) if asks else None
+
+    def expire(self, platform: Any) -> None:
+        for container in platform.containers.values():
+            container["published"] = "EXPIRED"
 
 
 async def attempt(platform: FakeThreads, message: Message, saved: dict[str, Any]) -> ChannelError | None:

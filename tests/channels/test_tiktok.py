@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from channels import tiktok
+from channels._in_time_testing import Expiry, Review, SlowWork, TokenEnd
 from channels.base import (
     Absent,
     CannotTell,
@@ -171,12 +172,16 @@ class TestTikTok(HttpConformance):
     def message(self) -> Message:
         return Message(text="Lantern House: 25 %", link=LINK, media=self.media)
 
+    def refused_messages(self) -> list[Message]:
+        lost = (Media("a" * 64, "image/jpeg", 1, "m.jpg"),)
+        return [Message("Hallo", media=lost), Message("Hallo", media=pictures(1), ai_made=True)]
+
     def show(self, platform: Any, remote_id: str, values: Mapping[Metric, int]) -> None:
         names = {metric: name for name, metric in tiktok._COUNTS.items()}
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestTikTokInParts(TestTikTok):
+class TestTikTokInParts(SlowWork, Review, Expiry, TokenEnd, TestTikTok):
     """The creator, the beginning, three parts: each may be the last thing we do."""
 
     @pytest.fixture(autouse=True)
@@ -188,6 +193,27 @@ class TestTikTokInParts(TestTikTok):
         receipt = await super().deliver(platform, saved, first)
         assert receipt or not saved, "no person has to look"
         return receipt
+
+    reason = "frame_rate_check_failed"
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(platform, seen, status="PROCESSING_UPLOAD", uploaded_bytes=12)
+
+    def reviewing(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(platform, seen, status="PUBLISH_COMPLETE")
+
+    def refusing(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(platform, seen, status="FAILED", fail_reason=self.reason)
+
+    def told(self, platform: Any, seen: Seen, **status: Any) -> Reply | None:
+        """What becomes of a post that was taken."""
+        asks = seen.path.endswith("/status/fetch/") and platform.posts
+        return Reply(json={"data": status, "error": {"code": "ok", "message": ""}}) if asks else None
+
+    def expire(self, platform: Any) -> None:
+        """An upload's address answers no more."""
+        for upload in platform.uploads.values():
+            upload["film"] = None
 
 
 class TestTikTokWithPictures(TestTikTok):
@@ -268,7 +294,17 @@ async def test_an_audience_the_creator_does_not_have_is_refused_before_anything_
         platform.creator["privacy_level_options"] = ["FOLLOWER_OF_CREATOR", "SELF_ONLY"]
         error = await attempts(platform, Message(text="Hallo", media=pictures(1)), {})
         assert len(platform.requests) == 1
+    assert isinstance(error, Unauthorized)
     assert str(error) == "privacy: PUBLIC_TO_EVERYONE; may be FOLLOWER_OF_CREATOR, SELF_ONLY"
+
+
+@pytest.mark.anyio
+async def test_check_says_that_the_audience_has_to_be_changed() -> None:
+    """It is of the account: no message is lost for it, and all of them wait."""
+    async with FakeTikTok() as platform, client() as http:
+        platform.creator["privacy_level_options"] = ["SELF_ONLY"]
+        with pytest.raises(Unauthorized, match="privacy: PUBLIC_TO_EVERYONE; may be SELF_ONLY"):
+            await adapter(platform, http).check()
 
 
 def test_the_matrix_is_honest() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from channels._in_time_testing import TokenEnd
 from channels.base import (
     CannotTell,
     ChannelError,
@@ -161,7 +162,7 @@ class TestVk(HttpConformance):
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestVkWithAPicture(TestVk):
+class TestVkWithAPicture(TokenEnd, TestVk):
     """Four exchanges: a place, the bytes, the keeping, the post that shows it."""
 
     @pytest.fixture(autouse=True)
@@ -170,6 +171,9 @@ class TestVkWithAPicture(TestVk):
 
     def message(self) -> Message:
         return Message(text="Lantern House", media=(self.picture,))
+
+    def end_token(self, platform: Any) -> Reply | None:
+        return refused(5, "User authorization failed: access_token has expired.")
 
 
 # what leaves, against the vendor's schema

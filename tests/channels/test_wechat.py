@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from pydantic import SecretStr
 
+from channels._in_time_testing import Review, TokenEnd
 from channels._wechat import opened, signature
 from channels.base import (
     CannotTell,
@@ -146,6 +147,14 @@ class TestWeChat(HttpConformance):
     def message(self) -> Message:
         return Message(title="灯笼节", text="全场七五折", link=LINK, media=(self.picture,))
 
+    def refused_messages(self) -> list[Message]:
+        media = (self.picture,)
+        return [
+            Message("没有封面", title="灯笼节"),
+            Message("摘要太长", title="灯笼节", summary="灯" * 129, media=media),
+            Message("&" * 5_000, title="灯笼节", media=media),
+        ]
+
     def refusal(self, status: int) -> Reply:
         return Reply(status, json={"errmsg": f"refused: {' '.join(self.secrets)}"})
 
@@ -171,7 +180,7 @@ class TestWeChat(HttpConformance):
             assert not platform.posts
 
 
-class TestWeChatWithoutAToken(TestWeChat):
+class TestWeChatWithoutAToken(Review, TokenEnd, TestWeChat):
     """Each new process asks for one first."""
 
     secrets = (SECRET, HOOK, AES)
@@ -179,6 +188,18 @@ class TestWeChatWithoutAToken(TestWeChat):
 
     def make(self, platform: Platform, http: httpx.AsyncClient, clock: Clock) -> Adapter:
         return make(platform.url, http)
+
+    reason = "review refused it"
+
+    def reviewing(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(seen, 1)
+
+    def refusing(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(seen, 4)
+
+    def told(self, seen: Seen, status: int) -> Reply | None:
+        asks = seen.path.endswith("/freepublish/get")
+        return Reply(json={"publish_id": "1001", "publish_status": status}) if asks else None
 
 
 # what leaves, against the pages it was read on
@@ -561,7 +582,7 @@ PUBLISHED = (
     ("body", "kind", "remote_id", "external_id"),
     [
         (event("subscribe"), "followed", "", "subscribe:oReader:1794355200"),
-        (event("unsubscribe"), "unsubscribed", "", "unsubscribe:oReader:1794355200"),
+        (event("unsubscribe"), "unfollowed", "", "unsubscribe:oReader:1794355200"),
         (event("", "<MsgId>77</MsgId><Content>好</Content>", "text"), "replied", "", "77"),
         (event("PUBLISHJOBFINISH", PUBLISHED), "published", "1001", "PUBLISHJOBFINISH:1001"),
         (

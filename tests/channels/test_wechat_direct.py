@@ -75,6 +75,9 @@ class TestCustomerService(HttpConformance):
     def message(self) -> Message:
         return Message(text="今夜截止", link=LINK, to=READER)
 
+    def refused_messages(self) -> list[Message]:
+        return [Message("x", to=READER, media=(Media("a" * 64, "image/png", 1, "m.png", url=LINK),))]
+
     def refusal(self, status: int) -> Reply:
         return Reply(status, json={"errmsg": f"refused: {' '.join(self.secrets)}"})
 
@@ -87,6 +90,9 @@ class TestTemplates(TestCustomerService):
 
     def message(self) -> Message:
         return Message(text="今夜截止", link=LINK, to=READER, fields={"thing1": "灯笼", "amount2": "29.00"})
+
+    def refused_messages(self) -> list[Message]:
+        return [Message("没有字段", to=READER)]
 
 
 # what leaves, against the pages it was read on

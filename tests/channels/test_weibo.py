@@ -114,6 +114,13 @@ class TestWeibo(HttpConformance):
     def message(self) -> Message:
         return Message(text="今晚开售", link=LINK, language="zh-Hans-CN")
 
+    def refused_messages(self) -> list[Message]:
+        return [
+            Message("今晚 #灯笼节# 开售", link=LINK),
+            Message("今晚开售"),
+            Message("https://elsewhere.example"),
+        ]
+
     def show(self, platform: Any, remote_id: str, values: Mapping[Metric, int]) -> None:
         names = {Metric.LIKES: "attitudes", Metric.REPLIES: "comments", Metric.SHARES: "reposts"}
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}

@@ -84,6 +84,14 @@ class TestWhatsApp(HttpConformance):
     def message(self) -> Message:
         return Message(text="25 % bis Mitternacht", link=LINK, to=PHONE, language="de-DE")
 
+    def refused_messages(self) -> list[Message]:
+        picture = Media("a" * 64, "image/png", 1, "m.png", url=LINK)
+        return [
+            Message("x", to=PHONE, media=(picture, picture)),
+            Message("x", to=PHONE, fields={"template": "launch", "footer": "x"}),
+            Message("x", to=PHONE, fields={"1": "Mei"}),
+        ]
+
     def refusal(self, status: int) -> Reply:
         return failed(status, 999_999, f"refused: {' '.join(self.secrets)}")
 

@@ -18,6 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from channels import x
+from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
     CannotTell,
     ChannelError,
@@ -181,7 +182,7 @@ class TestX(HttpConformance):
         platform.counts[remote_id] = {names[metric]: value for metric, value in values.items()}
 
 
-class TestXWithAFilm(TestX):
+class TestXWithAFilm(SlowWork, Expiry, TokenEnd, TestX):
     """Initialise, two parts, finalise, alt text, post: each may be the last thing we do."""
 
     @pytest.fixture(autouse=True)
@@ -191,6 +192,14 @@ class TestXWithAFilm(TestX):
 
     def message(self) -> Message:
         return Message(text="Lantern House", media=(self.film,))
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        if seen.path.endswith("/finalize") or (seen.method, seen.path) == ("GET", "/2/media/upload"):
+            return Reply(json={"data": {"id": "500", "processing_info": {"state": "in_progress"}}})
+        return None
+
+    def expire(self, platform: Any) -> None:
+        platform.media.clear()
 
 
 async def sent(platform: FakeX, message: Message, **more: Any) -> list[dict[str, Any]]:

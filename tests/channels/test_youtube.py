@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from channels import youtube
+from channels._in_time_testing import Expiry, Review, SlowWork, TokenEnd
 from channels.base import (
     Absent,
     CannotTell,
@@ -161,12 +162,30 @@ class TestYouTube(HttpConformance):
         return receipt
 
 
-class TestYouTubeInParts(TestYouTube):
+class TestYouTubeInParts(SlowWork, Review, Expiry, TokenEnd, TestYouTube):
     """A session and three parts: each may be the last thing we do."""
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(youtube, "_PART", 5)
+
+    reason = "copyright"
+
+    def working(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(platform, seen, uploadStatus="uploaded")
+
+    reviewing = working
+
+    def refusing(self, platform: Any, seen: Seen) -> Reply | None:
+        return self.told(platform, seen, uploadStatus="rejected", rejectionReason=self.reason)
+
+    def told(self, platform: Any, seen: Seen, **status: str) -> Reply | None:
+        if (seen.method, seen.path) != ("GET", "/youtube/v3/videos"):
+            return None
+        return Reply(json={"items": [{"id": seen.query["id"], "status": status}]})
+
+    def expire(self, platform: Any) -> None:
+        platform.ended.update(platform.sessions)
 
 
 def medium(folder: Path, size: int = 12) -> Media:
