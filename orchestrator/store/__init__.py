@@ -62,6 +62,7 @@ class Store:
         self._watch: sqlite3.Connection | None = None
         self._watching = threading.Lock()
         self._seen = 0.0
+        self.commits = 0  #: of this process, through this object
         with self.read() as connection:
             known = {
                 name: value for name, value in connection.execute(select(settings.c.name, settings.c.value))
@@ -112,6 +113,7 @@ class Store:
         """A write transaction: committed at the end of the block, undone by any exception."""
         with self.engine.begin() as connection:
             yield connection
+        self.commits += 1
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -160,6 +162,7 @@ class Store:
         def commit() -> None:
             with connection:
                 transaction.commit()
+            self.commits += 1
 
         await asyncio.get_running_loop().run_in_executor(self._threads["commit"], commit)
         return done

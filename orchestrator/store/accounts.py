@@ -38,6 +38,8 @@ class Account:
 
     def closed_until(self, now: datetime) -> datetime | None:
         """Before when nothing may leave, by the platform's word or by the breaker's."""
+        if self.quota_until is None and self.open_until is None:
+            return None
         waits = [until for until in (self.quota_until, self.open_until) if until and until > now]
         return max(waits, default=None)
 
@@ -95,11 +97,11 @@ class Account:
 def load(connection: Connection, name: str) -> Account:
     """The account's row, made where there is none, and locked for this transaction where rows can be."""
     read = _READ if connection.dialect.name == "sqlite" else _READ_LOCKED
-    found = read(connection, {"name": name}).one_or_none()
-    if found is None:
+    found = read(connection, {"name": name})
+    if not found:
         connection.execute(_INSERT, {"name": name})
         return load(connection, name)
-    stopped, stopped_at, tokens, filled_at, quota_until, failures, open_until = found
+    stopped, stopped_at, tokens, filled_at, quota_until, failures, open_until = found[0]
     return Account(
         name,
         stopped,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -38,7 +40,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import Float
 
 from orchestrator.store.engine import insert_into
-from orchestrator.store.tables import Instant, consents, contacts, deliveries, suppressions
+from orchestrator.store.tables import (
+    OF_CONTACT,
+    Instant,
+    consents,
+    contacts,
+    deliveries,
+    millis,
+    suppressions,
+)
 from orchestrator.store.vault import BUCKETS
 
 if TYPE_CHECKING:
@@ -74,6 +84,8 @@ class Selection:
     held_out: int = 0  #: of 10,000
     share: tuple[int, int] = (0, BUCKETS)  #: which part of 10,000 this variant addresses
     locales: tuple[str, ...] | None = None  #: the contacts' own locales it serves; None means every one
+    new_only: bool = False  #: who has ordered is left out
+    due_at: datetime | None = None  #: the cap is counted up to then
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +97,12 @@ class Reach:
     no_consent: int
     suppressed: int
     held_out: int
+    bought: int = 0  #: have ordered, and it is for a first order
+    capped: int = 0  #: of those addressed: have had so many messages that it waits
 
     @property
     def left_out(self) -> int:
-        return self.no_consent + self.suppressed + self.held_out
+        return self.no_consent + self.suppressed + self.held_out + self.bought
 
 
 def typed(value: str) -> str | int | float:
@@ -102,14 +116,30 @@ def count(connection: Connection, selection: Selection) -> Reach:
     """What planning this selection now would give."""
     may, out = _may_be_written_to(selection.rule), _suppressed()
     in_share, held = _in_share(selection), _held_out(selection)
+    bought = _has_bought() if selection.new_only else false()
+    wanted = and_(may, not_(out), not_(bought), not_(held))
     query = select(
         func.count(),
-        _counted(and_(may, not_(out), not_(held))),
+        _counted(wanted),
         _counted(not_(may)),
         _counted(and_(may, out)),
-        _counted(and_(may, not_(out), held)),
+        _counted(and_(may, not_(out), not_(bought), held)),
+        _counted(and_(may, not_(out), bought)),
+        _counted(and_(wanted, _is_capped(selection))),
     ).where(*_found(selection), in_share)
     return Reach(*connection.execute(query).one())
+
+
+def zones(connection: Connection, medium: str, market: str) -> list[str]:
+    """The zones that the contacts of a market live in, as far as they are known."""
+    known = select(contacts.c.zone).distinct().where(contacts.c.medium == medium, contacts.c.market == market)
+    return sorted(zone for (zone,) in connection.execute(known) if zone)
+
+
+def by_zone(connection: Connection, selection: Selection) -> dict[str, int]:
+    """How many contacts a selection addresses in each zone; those whose zone nobody knows under ""."""
+    query = select(contacts.c.zone, func.count()).where(*_addressed(selection)).group_by(contacts.c.zone)
+    return {zone: n for zone, n in connection.execute(query)}
 
 
 def ranges(connection: Connection, parts: int = RANGES) -> Iterator[tuple[int, int]]:
@@ -137,7 +167,7 @@ def fill(
     `by_zone` gives another due time to contacts of these zones. With `move`, what has not been tried yet
     takes the new due time.
     """
-    due, source = _due(due_at, by_zone)
+    due, source = due_by(due_at, by_zone)
     chosen = select(
         literal(placement_id, BigInteger), contacts.c.id, literal(0), due, due, literal("planned")
     ).select_from(source)
@@ -234,6 +264,8 @@ def _addressed(selection: Selection) -> list[ColumnElement[bool]]:
     conditions = [*_found(selection), _may_be_written_to(selection.rule), not_(_suppressed())]
     if selection.held_out:
         conditions.append(not_(_held_out(selection)))
+    if selection.new_only:
+        conditions.append(not_(_has_bought()))
     if selection.share != (0, BUCKETS):
         conditions.append(_in_share(selection))
     return conditions
@@ -263,6 +295,39 @@ def _suppressed() -> ColumnElement[bool]:
     return exists().where(
         suppressions.c.medium == contacts.c.medium, suppressions.c.address_hash == contacts.c.address_hash
     )
+
+
+def have_bought(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Those of these contacts who have ordered, as a selection counts it."""
+    query = select(contacts.c.id).where(contacts.c.id.in_(ids), _has_bought())
+    return set(connection.execute(query).scalars())
+
+
+def _has_bought() -> ColumnElement[bool]:
+    """An order came in that names this contact, or the shop's own count of orders is not 0."""
+    return or_(literal_column(_ORDERED, Boolean), func.coalesce(_is("orders", "> 0"), false()))
+
+
+#: The index of events holds just these; its condition is repeated word for word, or it is not used.
+_ORDERED = (
+    f"EXISTS (SELECT 1 FROM (SELECT contact_id AS who, kind AS what FROM events WHERE {OF_CONTACT}) v"  # noqa: S608
+    " WHERE v.who = contacts.id AND v.what <> 'followed')"
+)
+#: A delivery `d` that is out, may be, or is about to be.
+COUNTS = "(d.state IN ('sending', 'sent', 'processing', 'awaiting_person', 'unknown') OR d.in_doubt)"
+
+
+def _is_capped(selection: Selection) -> ColumnElement[bool]:
+    """As many messages as the cap allows went out in its window before this one is due."""
+    rule = selection.rule
+    if not rule.cap or not rule.cap_window or selection.due_at is None:
+        return false()
+    since = millis(selection.due_at - rule.cap_window)
+    had = (
+        "(SELECT COUNT(*) FROM counted k JOIN deliveries d ON d.id = k.delivery_id"  # noqa: S608
+        f" WHERE k.contact_id = contacts.id AND k.at > {since} AND {COUNTS})"
+    )
+    return literal_column(had, BigInteger) >= rule.cap
 
 
 def _held_out(selection: Selection) -> ColumnElement[bool]:
@@ -335,7 +400,7 @@ def _in_postgresql(segment: _Segment, *_: Any, **__: Any) -> str:
     )
 
 
-def _due(
+def due_by(
     due_at: datetime | None, by_zone: Mapping[str, datetime] | None
 ) -> tuple[ColumnElement[Any], FromClause]:
     """When each contact is due, and the tables to read it from."""

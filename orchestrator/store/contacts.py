@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, literal_column, or_, select, tuple_, update
 
 from orchestrator.store.contact_rows import JSON_LINES, MEDIUMS, Refused, Row, rows
 from orchestrator.store.engine import insert_into
 from orchestrator.store.measures import NewEvent, append_events, millis
-from orchestrator.store.tables import consents, contacts, deliveries, suppressions
+from orchestrator.store.tables import OF_CONTACT, consents, contacts, deliveries, events, suppressions
 from orchestrator.store.vault import Vault, bucket
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BATCH = 2_000  #: rows in one transaction
 SHOWN = 20  #: problems told one by one
 FORGOTTEN = "forgotten"
+UNFOLLOWED = "unfollowed"  #: the one reason that ends by itself: when they follow again
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +359,33 @@ def suppress(
     return _suppress(connection, (medium, vault.fingerprint(medium, address)), why, now)
 
 
+def unfollowed(
+    connection: Connection, vault: Vault, address: str, medium: str, contact_id: int, at: datetime
+) -> None:
+    """The account reaches this address no more, until it is followed again; what they agreed to stands.
+
+    Platforms tell things again and in any order: what is older than a follow that we know changes nothing.
+    """
+    followed = select(events.c.id).where(
+        events.c.contact_id == contact_id, literal_column(OF_CONTACT), events.c.kind == "followed"
+    )
+    if contact_id and connection.execute(followed.where(events.c.occurred_at >= at).limit(1)).first():
+        return
+    _suppress(connection, (medium, vault.fingerprint(medium, address)), UNFOLLOWED, at)
+
+
+def followed(connection: Connection, vault: Vault, address: str, medium: str, at: datetime) -> None:
+    """They follow again: whoever said nothing else since can be reached."""
+    connection.execute(
+        delete(suppressions).where(
+            suppressions.c.medium == medium,
+            suppressions.c.address_hash == vault.fingerprint(medium, address),
+            suppressions.c.why == UNFOLLOWED,
+            suppressions.c.since_at <= at,
+        )
+    )
+
+
 def forget(connection: Connection, vault: Vault, address: str, now: datetime) -> int:
     """Take away all that says who this was; the hash that keeps them from being written to stays.
 
@@ -400,7 +428,14 @@ def _withdraw(connection: Connection, ids: Sequence[int], now: datetime) -> None
 
 def _suppress(connection: Connection, key: Key, why: str, now: datetime) -> bool:
     values = {"medium": key[0], "address_hash": key[1], "why": why, "since_at": now}
-    written = insert_into(connection, suppressions).values(**values).on_conflict_do_nothing()
+    written = insert_into(connection, suppressions).values(**values)
+    new = written.excluded
+    away = suppressions.c.why == UNFOLLOWED  # a person's own word is more, and nothing lifts it
+    written = written.on_conflict_do_update(
+        index_elements=["medium", "address_hash"],
+        set_={"why": new.why, "since_at": new.since_at},
+        where=and_(away, or_(new.why != UNFOLLOWED, new.since_at > suppressions.c.since_at)),
+    )
     return connection.execute(written.returning(suppressions.c.why)).scalar() is not None
 
 

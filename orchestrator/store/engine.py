@@ -52,14 +52,14 @@ def engines(url: URL, wait: float) -> tuple[Engine, Engine]:
     else:
         made = _postgresql(url, wait, {}), _postgresql(url, wait, _SNAPSHOT)
     for engine in made:
-        event.listen(engine, "handle_error", _said_plainly)
+        event.listen(engine, "handle_error", _plainly)
     return made
 
 
 def in_place(url: URL) -> Engine:
     """A SQLite engine that writes and never waits: StoreBusy at once where another holds the lock."""
     engine = _sqlite(url, 0, "BEGIN IMMEDIATE", _WRITING)
-    event.listen(engine, "handle_error", _said_plainly)
+    event.listen(engine, "handle_error", _plainly)
     return engine
 
 
@@ -97,14 +97,14 @@ def _postgresql(url: URL, wait: float, options: dict[str, Any]) -> Engine:
     return engine
 
 
-def _said_plainly(context: ExceptionContext) -> None:
+def _plainly(context: ExceptionContext) -> None:
     """Turn a driver's lock, disk and connection errors into ours; every other error passes."""
     error = context.original_exception
     url = context.engine.url if context.engine else None
     if url is None:
         return
     if isinstance(error, sqlite3.Error):
-        _sqlite_error(error, url)
+        said_plainly(error, url)
     elif context.is_disconnect or (getattr(error, "sqlstate", "") is None and context.connection is None):
         raise StoreError(f"{shown(url)}: the database cannot be reached: {_first_line(error)}") from error
     elif getattr(error, "sqlstate", "") == "53100":
@@ -113,7 +113,8 @@ def _said_plainly(context: ExceptionContext) -> None:
         raise StoreBusy(f"{shown(url)}: another session holds what this one needs; try again") from error
 
 
-def _sqlite_error(error: sqlite3.Error, url: URL) -> None:
+def said_plainly(error: sqlite3.Error, url: URL) -> None:
+    """Raise ours for a lock, a full disk or a broken file; every other error is the caller's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     where = shown(url)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from orchestrator.measure import AGES_H
+from orchestrator.plan import RECIPIENT
 from orchestrator.store.measures import UNREAD, Bucket, moment, remembered_under
 from orchestrator.store.tables import plans
 
@@ -34,6 +35,7 @@ class Placed:
     zone: str
     due_at: datetime | None
     held_out: int  #: of 10,000
+    recipients_local: str = ""  #: the wall clock it went by in each recipient's zone, where it did; ISO
     states: Mapping[str, int] = field(default_factory=dict)  #: deliveries by state
     sent_at: datetime | None = None  #: the first
     url: str = ""
@@ -87,10 +89,11 @@ def placed(connection: Connection, campaign: str | None = None) -> list[Placed]:
     rows = connection.execute(
         text(
             "SELECT p.id, p.key, p.campaign, p.campaign_kind, p.wave, p.market, p.locale, p.account,"  # noqa: S608
-            " p.channel, p.kind, p.item, p.variant, p.zone, p.due_at, p.held_out"
+            " p.channel, p.kind, p.item, p.variant, p.zone, p.due_at, p.held_out,"
+            " CASE WHEN CAST(p.rules AS TEXT) LIKE :recipient THEN p.local ELSE '' END AS recipients_local"
             f" FROM placements p{where} ORDER BY p.key"
         ),
-        given,
+        {**given, "recipient": f'%"{RECIPIENT}"%'},
     )
     found = []
     for row in rows:

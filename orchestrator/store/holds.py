@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Connection, text
 
 from orchestrator.store.errors import StoreBusy
+from orchestrator.store.hot import Statement
 from orchestrator.store.tables import millis, moment
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ def resume(connection: Connection, scope: Scope, name: str) -> bool:
 
 
 _PAUSES = 'SELECT scope, name, "by", why FROM pauses ORDER BY paused_at'
+_READ = Statement(_PAUSES)
 
 
 def pauses(connection: Connection) -> Pauses:
     """What is paused, and by whom, as a sentence's end: `market JP by ana: stock count`."""
-    return _said(connection.exec_driver_sql(_PAUSES).all())
+    return _said(_READ(connection, {}))
 
 
 def _said(rows: Iterable[Sequence[Any]]) -> Pauses:
@@ -60,30 +62,46 @@ def _said(rows: Iterable[Sequence[Any]]) -> Pauses:
 
 
 class Watch:
-    """What is paused at this instant: read again whenever anybody committed anything."""
+    """What is paused at this instant: read again whenever anybody committed anything.
+
+    Our own commits are seen at once, anybody else's in the next turn of the event loop.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: Pauses | None = None
         self._looking: asyncio.Future[Pauses] | None = None
+        self._seen: int | None = None  #: our commits, when it was looked at in this turn of the loop
 
     async def pauses(self) -> Pauses:
-        while True:
-            if self._store.changed() or (self._known is None and self._looking is None):
-                rows = self._store.peek(_PAUSES)
-                if rows is not None:
-                    self._known = _said(rows)
-                    continue
+        while self._looking is not None or self._seen != self._store.commits:
+            if self._seen != self._store.commits:
+                self._look()
+            if (looking := self._looking) is not None:
+                self._known = await asyncio.shield(looking)
+                if self._looking is looking:
+                    self._looking = None
+        return self._known or {}
+
+    def _look(self) -> None:
+        if self._seen is None:
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._seen = self._store.commits
+        if self._store.changed() or (self._known is None and self._looking is None):
+            rows = self._store.peek(_PAUSES)
+            if rows is None:
                 self._looking = asyncio.ensure_future(self._store.fetch(pauses))
-            if (looking := self._looking) is None:
-                return self._known or {}
-            self._known = await asyncio.shield(looking)
-            if self._looking is looking:
-                self._looking = None
+            else:
+                self._known = _said(rows)
+
+    def _forget(self) -> None:
+        self._seen = None
 
 
 def paused(found: Pauses, campaign: str, market: str, account: str) -> str:
     """Which pause stands in the way, if one does."""
+    if not found:
+        return ""
     places = (("campaign", campaign), ("market", market), ("account", account))
     return next((found[place] for place in places if place in found), "")
 

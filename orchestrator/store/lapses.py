@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from orchestrator.policy import Skip, decide
+from orchestrator.store import codes
 from orchestrator.store.accounts import stopped
 from orchestrator.store.holds import paused, pauses
 from orchestrator.store.ledger import Moved, Rules, Slot, case_of
@@ -38,13 +39,14 @@ def lapse(
     moved = []
     for row in connection.execute(_LAPSING, {"now": millis(now), "most": 500}).all():
         slot = slot_of(row)
-        approved, removed_at, due_at, count = row[19:]
+        approved, removed_at, due_at, count = row[21:]
         case = replace(
             case_of(slot, rules(slot), moment(due_at)),
             approved=bool(approved),
             removed=removed_at is not None,
             paused=paused(held, slot.campaign, slot.market, slot.account),
             account_stopped=ended.get(slot.account, ""),
+            empty_pool=_empty_pool(connection, slot),
         )
         decision = decide(case, now)
         if isinstance(decision, Skip):
@@ -53,6 +55,12 @@ def lapse(
             many = f" ({count} of them)" if count > 1 else ""
             moved.append(Moved(slot.key, "skipped", f"{decision.why}{many}"))
     return moved
+
+
+def _empty_pool(connection: Connection, slot: Slot) -> str:
+    """The pool whose codes a placement shows, where none is left."""
+    pool = slot.bounds.pool if slot.bounds else ""
+    return pool if pool and codes.is_empty(connection, pool) else ""
 
 
 _WAITING = text(

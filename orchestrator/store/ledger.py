@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
+from orchestrator.overrides import without
 from orchestrator.policy import Case, Quiet
-from orchestrator.store.hot import Statement
+from orchestrator.store.hot import Bulk, Statement
 from orchestrator.store.tables import millis
 
 if TYPE_CHECKING:
     from channels.base import Quota, Receipt
     from orchestrator.store.accounts import Account
+    from orchestrator.store.bounds import Bounds
 
 #: When a person is asked: a time that no clock reaches.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -49,6 +51,8 @@ class Slot:
     stop_on: str = ""
     due_ms: int | None = None  #: as planned, in milliseconds; None while it waits for its trigger
     stopped: bool = False  #: what `stop_on` names has happened
+    bounds: Bounds | None = None  #: what each message is held to besides; None for most
+    spared: frozenset[str] = frozenset()  #: blackout days on which it goes out all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def case_of(slot: Slot, rules: Rules, due_at: datetime | None, **differs: Any) -
         ends_at=slot.ends_at,
         market=slot.market,
         quiet=rules.quiet,
-        blackouts=rules.blackouts,
+        blackouts=without(rules.blackouts, slot.spared),
         trigger=slot.trigger,
         stopped=f"{slot.stop_on} by {slot.item}" if slot.stopped else "",
         sold_out=rules.sold_out,
@@ -113,6 +117,7 @@ class Claimed:
     in_doubt: bool = False
     resume: dict[str, Any] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)  #: the personal ones, frozen; never logged
+    code: str = field(default="", repr=False)  #: of a pool, given with the first intent
 
     @property
     def key(self) -> str:
@@ -154,18 +159,40 @@ def doubtful(ability: Ability, since: datetime, now: datetime, delay: timedelta)
     return "unknown", now + delay if ability.finds else NEVER
 
 
-_HELD = "SELECT id, attempts FROM deliveries WHERE id IN [ids] AND worker = :worker AND state = 'sending'"
-_HOLD, _HOLD_LOCKED = Statement(_HELD), Statement(f"{_HELD} FOR UPDATE")
-_SETTLE = Statement(
-    "UPDATE deliveries SET state = :state, why = :why, next_at = COALESCE(:next_at, next_at),"
-    " remote_id = COALESCE(:remote_id, remote_id), url = COALESCE(:url, url), sent_at = :sent_at,"
-    " resume = COALESCE(:resume, resume), in_doubt = COALESCE(:in_doubt, in_doubt),"
-    " personal = CASE WHEN :over THEN NULL ELSE personal END, worker = NULL, lease_until = NULL"
-    " WHERE id = :id"
+#: Only what is still this worker's is settled; nobody else's from then until the transaction ends.
+_SETTLE = Bulk(
+    "UPDATE deliveries SET state = j.state, why = j.why, next_at = COALESCE(j.next_at, deliveries.next_at),"
+    " remote_id = COALESCE(j.remote_id, deliveries.remote_id), url = COALESCE(j.url, deliveries.url),"
+    " sent_at = j.sent_at, resume = COALESCE(j.resume, deliveries.resume),"
+    " in_doubt = COALESCE(j.in_doubt, deliveries.in_doubt),"
+    " personal = CASE WHEN j.over THEN NULL ELSE deliveries.personal END, worker = NULL, lease_until = NULL"
+    " FROM j WHERE deliveries.id = j.id AND deliveries.attempts = j.number AND deliveries.worker = ?"
+    " AND deliveries.state = 'sending' RETURNING deliveries.id, deliveries.attempts",
+    {
+        "id": "bigint",
+        "number": "bigint",
+        "state": "text",
+        "why": "text",
+        "next_at": "bigint",
+        "remote_id": "text",
+        "url": "text",
+        "sent_at": "bigint",
+        "resume": "json",
+        "in_doubt": "boolean",
+        "over": "boolean",
+    },
 )
-_RECEIVE = Statement(
+_RECEIVE = Bulk(
     "INSERT INTO receipts (delivery_id, remote_id, url, state, number, repeated, received_at)"
-    " VALUES (:delivery_id, :remote_id, :url, :state, :number, :repeated, :received_at)"
+    " SELECT j.delivery_id, j.remote_id, j.url, j.state, j.number, j.repeated, ? FROM j",
+    {
+        "delivery_id": "bigint",
+        "remote_id": "text",
+        "url": "text",
+        "state": "text",
+        "number": "bigint",
+        "repeated": "boolean",
+    },
 )
 _ATTEMPT = Statement(
     "INSERT INTO attempts (delivery_id, number, worker, outcome, detail, ended_at)"
@@ -178,13 +205,12 @@ def settle(connection: Connection, worker: str, results: Sequence[Result], now: 
     """Write what became of claimed deliveries. Where the lease was lost nothing changes but the record."""
     if not results:
         return []
-    held = _held(connection, worker, [result.delivery for result in results])
+    rows = [_settled(result, now) for result in results]
+    held = set(_SETTLE(connection, rows, worker))
     ours = [result for result in results if (result.delivery.id, result.delivery.number) in held]
     lost = [result for result in results if (result.delivery.id, result.delivery.number) not in held]
-    if ours:
-        _SETTLE(connection, [_settled(result, now) for result in ours])
-    if received := [result for result in ours if result.receipt]:
-        _RECEIVE(connection, [_received(result, now) for result in received])
+    if received := [_received(result, result.receipt) for result in ours if result.receipt]:
+        _RECEIVE(connection, received, millis(now))
     tried = [_tried(result, worker, now) for result in ours if result.outcome]
     tried += [_tried(_too_late(result), worker, now) for result in lost]
     if tried:
@@ -193,44 +219,36 @@ def settle(connection: Connection, worker: str, results: Sequence[Result], now: 
     return moved + [Moved(result.delivery.key, "lease lost", _too_late(result).why) for result in lost]
 
 
-def _held(connection: Connection, worker: str, deliveries: Sequence[Claimed]) -> set[tuple[int, int]]:
-    """The ids and attempts that are still this worker's; nobody else's until the transaction ends."""
-    statement = _HOLD if connection.dialect.name == "sqlite" else _HOLD_LOCKED
-    bound = {"ids": [delivery.id for delivery in deliveries], "worker": worker}
-    return {(id_, number) for id_, number in statement(connection, bound)}
-
-
-def _settled(result: Result, now: datetime) -> dict[str, Any]:
-    receipt = result.receipt
-    return {
-        "id": result.delivery.id,
-        "state": result.state,
-        "why": result.why,
-        "next_at": millis(result.next_at),
-        "remote_id": receipt.remote_id if receipt else None,
-        "url": receipt.url if receipt else None,
-        "sent_at": millis(now) if result.state == "sent" else None,
-        "resume": None if result.resume is None else _json(result.resume),
-        "in_doubt": result.in_doubt,
-        "over": result.state in _OVER,
-    }
+def _settled(result: Result, now: datetime) -> tuple[Any, ...]:
+    receipt, delivery = result.receipt, result.delivery
+    return (
+        delivery.id,
+        delivery.number,
+        result.state,
+        result.why,
+        millis(result.next_at),
+        receipt.remote_id if receipt else None,
+        receipt.url if receipt else None,
+        millis(now) if result.state == "sent" else None,
+        None if result.resume is None else _json(result.resume),
+        result.in_doubt,
+        result.state in _OVER,
+    )
 
 
 def _json(saved: Mapping[str, Any]) -> str:
     return json.dumps(dict(saved))
 
 
-def _received(result: Result, now: datetime) -> dict[str, Any]:
-    assert result.receipt is not None  # noqa: S101  the caller chose those that have one
-    return {
-        "delivery_id": result.delivery.id,
-        "remote_id": result.receipt.remote_id,
-        "url": result.receipt.url,
-        "state": str(result.receipt.state),
-        "number": result.delivery.number,
-        "repeated": result.receipt.repeated,
-        "received_at": millis(now),
-    }
+def _received(result: Result, receipt: Receipt) -> tuple[Any, ...]:
+    return (
+        result.delivery.id,
+        receipt.remote_id,
+        receipt.url,
+        str(receipt.state),
+        result.delivery.number,
+        receipt.repeated,
+    )
 
 
 def _tried(result: Result, worker: str, now: datetime) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from sqlalchemy import (
     update,
 )
 
+from content.personal import OWN_CODE
 from orchestrator.diff import Stored
-from orchestrator.plan import rules_of
+from orchestrator.plan import RECIPIENT, rules_of
 from orchestrator.store import audience
 from orchestrator.store.approvals import PlanRefused, given, is_approved, latest, of_campaign
 from orchestrator.store.audience import FAR_OFF, Selection
@@ -31,6 +32,7 @@ from orchestrator.store.backup import doubt, restored_at
 from orchestrator.store.engine import insert_into
 from orchestrator.store.tables import (
     approved,
+    contacts,
     deliveries,
     editions,
     links,
@@ -256,7 +258,7 @@ def _columns(plan: NewPlan, row: Prepared) -> dict[str, Any]:
         "starts_at": placement.starts_at,
         "ends_at": placement.ends_at,
         "audience": placement.audience,
-        "rule": rule.model_dump(mode="json") if rule else None,
+        "rule": _rule(rule, row) if rule else None,
         "rules": list(rules_of(placement)),
         "held_out": placement.held_out,
         "share_from": placement.share[0],
@@ -265,6 +267,25 @@ def _columns(plan: NewPlan, row: Prepared) -> dict[str, Any]:
         "paid": placement.paid,
         "generation": 0,
     }
+
+
+def _rule(rule: Audience, row: Prepared) -> dict[str, Any]:
+    """Whom a placement addresses, and what a claim holds each of its messages to."""
+    where = {field: sorted(one) if isinstance(one, list) else one for field, one in rule.where.items()}
+    window = rule.cap_window.total_seconds() if rule.cap and rule.cap_window else None
+    bounds = {
+        "cap": rule.cap,
+        "window_s": window,
+        "new_only": row.placement.new_only,
+        "pool": pool_of(row),
+    }
+    asked = {name: value for name, value in bounds.items() if value}
+    return {"where": where, "consent": sorted(rule.consent), **asked}
+
+
+def pool_of(row: Prepared) -> str:
+    """The pool that a placement's messages take a code from; none where they do not show it."""
+    return row.offer.pool if OWN_CODE in row.edition.fields else ""
 
 
 def selections(
@@ -302,6 +323,8 @@ def selections(
                 held_out=row.placement.held_out,
                 share=row.placement.share,
                 locales=served[_slot(row.placement)][row.placement.locale],
+                new_only=row.placement.new_only,
+                due_at=row.placement.due_at,
             ),
         )
         for row in direct
@@ -330,7 +353,8 @@ def _fill(
 
 
 def _moves(placement: Placement, before: Any) -> bool:
-    return bool(before.due_at != placement.due_at or before.removed_at is not None)
+    rezoned = placement.recipient != (RECIPIENT in before.rules)
+    return bool(before.due_at != placement.due_at or before.removed_at is not None or rezoned)
 
 
 def _rules_differ(plan: NewPlan, prepared: Prepared, before: Any) -> bool:
@@ -381,7 +405,7 @@ def _settle(connection: Connection, plan: NewPlan, work: _Work, row: Prepared, n
     if placement.kind == "broadcast":
         _post(connection, id_, placement, before)
     if before is not None and before.edition_hash not in (None, row.edition.hash):
-        _once_more(connection, id_, placement.due_at or FAR_OFF)
+        _once_more(connection, id_, placement.due_at, plan.by_zone.get(placement.key))
 
 
 def _edition(connection: Connection, placement_id: int, row: Prepared, now: datetime) -> int:
@@ -434,17 +458,23 @@ def _post(connection: Connection, placement_id: int, placement: Placement, befor
     )
 
 
-def _once_more(connection: Connection, placement_id: int, due: datetime) -> None:
+def _once_more(
+    connection: Connection, placement_id: int, due_at: datetime | None, by_zone: Mapping[str, datetime] | None
+) -> None:
     """A changed edition gives what failed another delivery: a refused text was never published."""
     later = deliveries.alias("later")
+    due, people = audience.due_by(due_at, by_zone)
     failed = select(
         deliveries.c.placement_id,
         deliveries.c.contact_id,
         deliveries.c.generation + 1,
-        literal(due, deliveries.c.due_at.type),
-        literal(due, deliveries.c.due_at.type),
+        due,
+        due,
         literal("planned"),
-    ).where(
+    )
+    if by_zone:
+        failed = failed.select_from(people.join(deliveries, deliveries.c.contact_id == contacts.c.id))
+    failed = failed.where(
         deliveries.c.placement_id == placement_id,
         deliveries.c.state == "failed",
         ~exists().where(

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from locales.money import Money
-from orchestrator.prior import USUAL, Charged
+from orchestrator.prior import IMPORTED, USUAL, Charged
 from orchestrator.store.tables import prices
 
 Place = tuple[str, str]  #: a product's id and a market
@@ -69,6 +69,32 @@ def keep_offered(
         _ends(connection, row.id, now)
     if new:
         connection.execute(insert(prices), new)
+
+
+def keep_imported(connection: Connection, rows: Iterable[tuple[Place, Charged]]) -> tuple[int, int]:
+    """Record what the shop's own books say; how many were new, and how many were said otherwise before.
+
+    A product's price is named by its market and the moment it began: the same file again changes nothing.
+    """
+    wanted = {(*place, charged.from_at): (place, charged) for place, charged in rows}
+    if not wanted:
+        return 0, 0
+    mine = prices.c.source == IMPORTED
+    named = tuple_(prices.c.product, prices.c.market, prices.c.from_at).in_(list(wanted))
+    known = {
+        (row.product, row.market, row.from_at): row
+        for row in connection.execute(select(prices).where(mine, named))
+    }
+    new = [_row(*wanted[name], IMPORTED) for name in sorted(wanted.keys() - known.keys())]
+    changed = []
+    for name, row in known.items():
+        said = _row(*wanted[name], IMPORTED)
+        if (row.amount, row.currency, row.until_at) != (said["amount"], said["currency"], said["until_at"]):
+            changed.append(row.id)
+            connection.execute(update(prices).where(prices.c.id == row.id).values(said))
+    if new:
+        connection.execute(insert(prices), new)
+    return len(new), len(changed)
 
 
 def _ends(connection: Connection, id_: int, at: datetime | None) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
+from orchestrator.overrides import spared
 from orchestrator.policy import Skip, Wait, decide
+from orchestrator.store import bounds
 from orchestrator.store.holds import paused, pauses
 from orchestrator.store.hot import Statement
 from orchestrator.store.ledger import NEVER, Ability, Claimed, Moved, Rules, Slot, case_of
@@ -37,8 +39,8 @@ Personal = Callable[[Connection, Sequence[Claimed]], Mapping[int, dict[str, str]
 
 #: When something that only a person can end is looked at again, should a claim ever meet it.
 _LOOK_AGAIN = timedelta(minutes=1)
-_FRESH = timedelta(seconds=1)
-_MOST_SLOTS = 1000
+_FRESH = timedelta(seconds=2)
+_MOST_SLOTS = 4000
 
 _TRIPLE = """ WHERE t.placement_id = p.id AND t.edition_hash = e.hash
  AND (t.due_at = p.due_at OR (t.due_at = 0 AND p.trigger <> ''))"""
@@ -53,7 +55,8 @@ _STOPPED = """
 SLOT = f"""
  p.id, p.key, p.kind, p.campaign, p.wave, p.market, p.locale, p.account, p.channel, p.audience, p.item,
  p.edition_id, p.zone, p.late_s, p.ends_at, p.trigger, p.stop_on, p.due_at,
- {_STOPPED} AS stopped"""
+ {_STOPPED} AS stopped, p.rule,
+ CASE WHEN CAST(p.rules AS TEXT) LIKE '%.blackout.%' THEN p.rules END"""
 PLANNED = """
  placements p JOIN plans l ON l.id = p.plan_id JOIN editions e ON e.id = p.edition_id"""
 _OPEN = text(
@@ -86,9 +89,10 @@ _READS = {
 }
 _INTEND = Statement(
     "UPDATE deliveries SET state = 'sending', why = '', worker = :worker, lease_until = :lease,"
-    " attempts = attempts + 1, edition_id = :edition, first_at = :since,"
-    " personal = COALESCE(:personal, personal) WHERE id = :id"
+    " attempts = attempts + 1, first_at = COALESCE(first_at, :now), edition_id = COALESCE(edition_id,"
+    " (SELECT p.edition_id FROM placements p WHERE p.id = deliveries.placement_id)) WHERE id IN [ids]"
 )
+_FREEZE = Statement("UPDATE deliveries SET personal = :personal WHERE id = :id")
 _SET_ASIDE = Statement("UPDATE deliveries SET state = :state, why = :why, next_at = :next_at WHERE id = :id")
 _NEXT = text(
     "SELECT MIN((SELECT MIN(d.next_at) FROM deliveries d"
@@ -177,19 +181,32 @@ def _claim(connection: Connection, who: Claimant, found: Claim, room: int, now: 
     looked_at = 0
     for delivery, sealed in _candidates(connection, who, room, now):
         looked_at += 1
+        if delivery.slot.bounds:
+            bounds.explain(connection, delivery, now)
         if (verdict := _verdict(delivery, who, now)) is None:
             if sealed is not None:
                 delivery.values = json.loads(who.vault.unseal(sealed, sealed_for(delivery.id)))
             taken.append(delivery)
             continue
-        state, why, next_at = verdict
-        aside.append({"id": delivery.id, "state": state, "why": why, "next_at": millis(next_at)})
-        found.moved.append(Moved(delivery.key, state, why))
+        _set_aside(delivery, verdict, aside, found)
+    if any(delivery.slot.bounds for delivery in taken):
+        for delivery in bounds.hold(connection, who.vault, taken, now):
+            if verdict := _verdict(delivery, who, now):
+                taken.remove(delivery)
+                _set_aside(delivery, verdict, aside, found)
     if aside:
         _SET_ASIDE(connection, aside)
-    _intend(connection, who, taken)
+    _intend(connection, who, taken, now)
     found.taken += taken
     return looked_at
+
+
+def _set_aside(
+    delivery: Claimed, verdict: tuple[str, str, datetime], aside: list[dict[str, Any]], found: Claim
+) -> None:
+    state, why, next_at = verdict
+    aside.append({"id": delivery.id, "state": state, "why": why, "next_at": millis(next_at)})
+    found.moved.append(Moved(delivery.key, state, why))
 
 
 def _candidates(
@@ -208,7 +225,7 @@ def _candidates(
         if first.kind == "direct":
             bound["kinds"] = list(rules[first.id].consents)
         by_id = {slot.id: slot for slot in alike}
-        rows = _READS[first.kind, lock](connection, bound).all()
+        rows = _READS[first.kind, lock](connection, bound)
         if len(rows) < most:
             closed |= set(by_id)
         for row in rows:
@@ -231,7 +248,7 @@ def _read_together(slots: list[Slot], most: int) -> Iterator[list[Slot]]:
 def slot_of(row: Sequence[Any]) -> Slot:
     """The slot in the columns of `SLOT`."""
     (id_, key, kind, campaign, wave, market, locale, account, channel, audience, item, edition_id) = row[:12]
-    where, late_s, ends_at, trigger, stop_on, due_at, stopped = row[12:19]
+    where, late_s, ends_at, trigger, stop_on, due_at, stopped, rule, rules = row[12:21]
     return Slot(
         id=id_,
         key=key,
@@ -252,7 +269,13 @@ def slot_of(row: Sequence[Any]) -> Slot:
         stop_on=stop_on,
         due_ms=due_at,
         stopped=bool(stopped),
+        bounds=bounds.bounds_in(json.loads(rule) if isinstance(rule, str) else rule),
+        spared=_spared(market, rules),
     )
+
+
+def _spared(market: str, rules: str | list[str] | None) -> frozenset[str]:
+    return spared(market, json.loads(rules) if isinstance(rules, str) else rules) if rules else frozenset()
 
 
 def _claimed(row: Sequence[Any], slot: Slot, rules: Rules, lease_until: datetime, now: datetime) -> Claimed:
@@ -304,33 +327,22 @@ def _verdict(delivery: Claimed, who: Claimant, now: datetime) -> tuple[str, str,
     return ("skipped", decision.why, now) if isinstance(decision, Skip) else None
 
 
-def _intend(connection: Connection, who: Claimant, taken: list[Claimed]) -> None:
+def _intend(connection: Connection, who: Claimant, taken: list[Claimed], now: datetime) -> None:
     """Write the intents, and with the first of each delivery the personal values that every retry repeats."""
     if not taken:
         return
+    ids, lease = [delivery.id for delivery in taken], millis(now + who.lease)
+    _INTEND(connection, {"ids": ids, "worker": who.worker, "lease": lease, "now": millis(now)})
     fresh = [delivery for delivery in taken if delivery.contact_id and not delivery.values]
-    if fresh:
-        values = who.personal(connection, fresh)
-        for delivery in fresh:
-            delivery.values = values[delivery.id]
-    sealed = {
-        delivery.id: who.vault.seal(json.dumps(delivery.values).encode(), sealed_for(delivery.id))
-        for delivery in fresh
-    }
-    _INTEND(
-        connection,
-        [
-            {
-                "id": delivery.id,
-                "worker": who.worker,
-                "lease": millis(delivery.lease_until),
-                "edition": delivery.edition_id,
-                "since": millis(delivery.since),
-                "personal": sealed.get(delivery.id),
-            }
-            for delivery in taken
-        ],
-    )
+    if not fresh:
+        return
+    values = who.personal(connection, fresh)
+    frozen = []
+    for delivery in fresh:
+        delivery.values = values[delivery.id]
+        sealed = who.vault.seal(json.dumps(delivery.values).encode(), sealed_for(delivery.id))
+        frozen.append({"id": delivery.id, "personal": sealed})
+    _FREEZE(connection, frozen)
 
 
 def sealed_for(delivery_id: int) -> str:
@@ -365,12 +377,13 @@ def accounts(connection: Connection) -> list[str]:
 
 
 _NEXT_DUE = text(
-    "SELECT MIN((SELECT MIN(d.next_at) FROM deliveries d"
+    "SELECT p.account, MIN((SELECT MIN(d.next_at) FROM deliveries d"
     " WHERE d.placement_id = p.id AND d.state = 'planned' AND d.next_at > :now))"
-    " FROM placements p WHERE p.removed_at IS NULL"
+    " FROM placements p WHERE p.removed_at IS NULL GROUP BY p.account"
 )
 
 
-def next_due(connection: Connection, now: datetime) -> datetime | None:
-    """When the next planned delivery after `now` is due, on any account."""
-    return moment(connection.execute(_NEXT_DUE, {"now": millis(now)}).scalar())
+def next_due(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """When each account's next planned delivery after `now` is due."""
+    rows = connection.execute(_NEXT_DUE, {"now": millis(now)})
+    return {account: moment(at) for account, at in rows if at is not None}

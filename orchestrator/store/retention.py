@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, update
 
-from orchestrator.store.tables import attempts, deliveries
+from orchestrator.store.tables import attempts, counted, deliveries
 
 ENDED = ("sent", "failed", "skipped")
 
@@ -24,4 +24,5 @@ def forget(connection: Connection, personal_before: datetime, attempts_before: d
         .values(personal=None)
     ).rowcount
     connection.execute(delete(attempts).where(attempts.c.ended_at < attempts_before))
+    connection.execute(delete(counted).where(counted.c.at < attempts_before))
     return gone

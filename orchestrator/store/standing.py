@@ -41,10 +41,10 @@ class Waiting:
 
 
 _WAITING = text(
-    f"""SELECT {SLOT}, {APPROVED} AS approved, l.ready, d.state, d.why, COUNT(*), MIN(d.due_at),
+    f"""SELECT {SLOT}, {APPROVED} AS approved, l.ready, d.state, d.why, COUNT(*), d.due_at,
  MIN(d.next_at) FROM {PLANNED} JOIN deliveries d ON d.placement_id = p.id
  WHERE p.removed_at IS NULL AND d.state IN ('planned', 'sending', 'unknown', 'processing', 'awaiting_person')
- GROUP BY p.id, e.id, l.id, d.state, d.why ORDER BY MIN(d.next_at), p.key"""  # noqa: S608
+ GROUP BY p.id, e.id, l.id, d.state, d.why, d.due_at ORDER BY MIN(d.next_at), p.key"""  # noqa: S608
 )
 _ASKED = {
     "sending": "on its way",
@@ -59,7 +59,7 @@ def reasons(connection: Connection, now: datetime, rules: Callable[[Slot], Rules
     found = []
     for row in connection.execute(_WAITING).all():
         slot = slot_of(row)
-        approved, ready, state, why, count, due_at, next_at = row[19:]
+        approved, ready, state, why, count, due_at, next_at = row[21:]
         until = moment(next_at) if next_at < millis(NEVER) else None
         if state == "planned" and ready:
             case = replace(

@@ -74,6 +74,9 @@ def link(target: str, *, nullable: bool = False, index: bool = False) -> Any:
 #: An id that is known outside (in a key, a link, an unsubscribe token) is never given to another row, not
 #: even after its row is gone or a backup came back.
 NEVER_REUSED = {"sqlite_autoincrement": True}
+#: The events that are looked up by their contact: few, so that all others cost no index. What tells most of
+#: them apart stands first, and a list (IN) would cost an import of events a third more.
+OF_CONTACT = "contact_id <> 0 AND (kind = 'order' OR kind = 'order_held_out' OR kind = 'followed')"
 #: Kept in the order of its key, so that a look-up is one step and a range of contacts reads a range of pages.
 CLUSTERED = {"sqlite_with_rowid": False}
 
@@ -340,7 +343,15 @@ class Event(Table, table=True):
     """One thing that happened: click, open, reply, order, unsubscribe, … Only ever added."""
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("source", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index(
+            "ix_events_contact",
+            "contact_id",
+            sqlite_where=text(OF_CONTACT),
+            postgresql_where=text(OF_CONTACT),
+        ),
+    )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
     source: str
     external_id: str
@@ -402,7 +413,7 @@ class Consent(Table, table=True):
 
 
 class Suppression(Table, table=True):
-    """Never contact. Keyed by the address's hash, so it survives `forget`."""
+    """Not to be contacted, `unfollowed` until a follow and else for good. The hash survives `forget`."""
 
     __tablename__ = "suppressions"
     __table_args__ = CLUSTERED
@@ -412,6 +423,42 @@ class Suppression(Table, table=True):
     since_at: datetime = Field(sa_column=instant())
 
 
+class CodeRow(Table, table=True):
+    """A discount code of a pool, for one message to one person and nobody else, ever."""
+
+    __tablename__ = "codes"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        UniqueConstraint("placement_id", "contact_id"),
+        Index(
+            "ix_codes_free",
+            "pool",
+            "id",
+            sqlite_where=text("placement_id IS NULL"),
+            postgresql_where=text("placement_id IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
+    pool: str
+    digest: bytes  #: keyed; the only way to look a code up
+    sealed: bytes
+    epoch: int  #: of the store when it came in: after a restore it may have been given since the backup
+    placement_id: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
+    contact_id: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
+    given_at: datetime | None = Field(default=None, sa_column=instant(nullable=True))
+    redeemed_at: datetime | None = Field(default=None, sa_column=instant(nullable=True))
+
+
+class Counted(Table, table=True):
+    """A message that counts against the cap of its contact, and when it was last about to leave."""
+
+    __tablename__ = "counted"
+    __table_args__ = CLUSTERED
+    contact_id: int = Field(sa_column=Column(BigId, primary_key=True, autoincrement=False))
+    delivery_id: int = Field(sa_column=Column(BigId, primary_key=True, autoincrement=False))
+    at: datetime = Field(sa_column=instant())
+
+
 class Link(Table, table=True):
     """A tracked link: the short code, and where it leads."""
 
@@ -419,16 +466,6 @@ class Link(Table, table=True):
     code: str = Field(primary_key=True)
     placement_id: int = Field(sa_column=Column(BigId, nullable=False, index=True))
     url: str
-
-
-class RateTable(Table, table=True):
-    """Exchange rates as they were read, so that a plan can name them."""
-
-    __tablename__ = "rates"
-    source: str = Field(primary_key=True)
-    rated_on: date = Field(primary_key=True)
-    base: str
-    rates: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class PriceRow(Table, table=True):
@@ -461,10 +498,10 @@ settings, plans, placements, editions, approvals, approved, deliveries = (
     Table.metadata.tables[name]
     for name in ("settings", "plans", "placements", "editions", "approvals", "approved", "deliveries")
 )
-attempts, receipts, contacts, consents, suppressions, skips, links, events, prices = (
+attempts, receipts, contacts, consents, suppressions, skips, links, events, prices, codes, counted = (
     Table.metadata.tables[name]
     for name in (
         *("attempts", "receipts", "contacts", "consents", "suppressions", "skips", "links", "events"),
-        "prices",
+        *("prices", "codes", "counted"),
     )
 )

@@ -78,21 +78,26 @@ def _read(path: Path, create: bool) -> str:
             raise KeysError(f"{path}: others may read it (mode {mode:03o}); run `chmod 600 {path}`")
         return path.read_text("ascii")
     except FileNotFoundError:
-        raise KeysError(
-            f"{path}: there are no keys; restore the file, or `silkpost init` makes one"
-        ) from None
+        told = f"{path}: there are no keys; restore the file: what the store has sealed opens with it alone"
+        raise KeysError(told) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise KeysError(f"{path}: the keys cannot be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not a file of keys"
+        act = "made" if create else "read"
+        raise KeysError(f"{path}: the keys cannot be {act}: {why}") from None
 
 
 def _write(path: Path, text: str) -> None:
     """Replace the file whole, so that a crash leaves the old keys or the new ones."""
     beside = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with open(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _parse(written: str, ref: str) -> tuple[bytes, ...]:

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, func, select
 
 from orchestrator.store import Store, audience
 from orchestrator.store.audience import Reach, Selection
+from orchestrator.store.measures import NewEvent, append_events
 from orchestrator.store.tables import (
     PlacementRow,
     Plan,
     consents,
     contacts,
+    counted,
     deliveries,
     placements,
     plans,
@@ -157,6 +159,46 @@ def test_whom_it_leaves_out_is_counted_once_each_and_matches_what_is_planned(
     assert len(fill(store, selection)) == reach.addressed
 
 
+def test_who_has_ordered_is_left_out_of_an_offer_for_a_first_order(store: Store, placement: int) -> None:
+    """By the orders that came in, or by what the shop counts; a click or a follow is no order."""
+    with store.begin() as connection:
+        counts = ({}, {}, {"orders": 2}, {"orders": 0}, {"orders": "many"}, {})
+        ids = add(connection, *({"segment": segment} for segment in counts))
+        told = [("order", ids[0]), ("click", ids[1]), ("followed", ids[1]), ("order_held_out", ids[5])]
+        happened = [NewEvent("shop", f"{kind}-{id_}", kind, 0, 0, id_) for kind, id_ in told]
+        append_events(connection, happened)
+    selection = select_all(new_only=True)
+    assert set(fill(store, selection)) == {ids[1], ids[3], ids[4]}
+    with store.read() as connection:
+        assert audience.count(connection, selection) == Reach(6, 3, 0, 0, 0, bought=3)
+        assert audience.count(connection, select_all()).addressed == 6
+        assert audience.have_bought(connection, ids[:4]) == {ids[0], ids[2]}
+
+
+def test_an_order_is_looked_up_in_the_index_of_few_events(sqlite_url: str) -> None:
+    """A shop has millions of events; whether a contact ordered must not read them."""
+    with Store.open(sqlite_url) as store, store.read() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN SELECT id FROM contacts WHERE {audience._ORDERED}"
+        )
+        assert any("ix_events_contact" in row[-1] for row in plan)
+
+
+def test_whom_the_cap_holds_back_is_counted_as_of_the_due_time(store: Store, placement: int) -> None:
+    rule = Audience(cap=1, cap_window=timedelta(days=7))
+    with store.begin() as connection:
+        ids = add(connection, *[{} for _ in range(4)])
+        for days, id_, state in ((3, ids[0], "sent"), (8, ids[1], "sent"), (3, ids[2], "failed")):
+            at = DUE - timedelta(days=days)
+            row = {"placement_id": 1, "contact_id": id_, "generation": 9, "due_at": at, "next_at": at}
+            made = connection.execute(deliveries.insert(), {**row, "state": state}).inserted_primary_key
+            connection.execute(counted.insert(), {"contact_id": id_, "delivery_id": made[0], "at": at})
+    with store.read() as connection:
+        reach = audience.count(connection, select_all(rule=rule, due_at=DUE))
+        assert (reach.addressed, reach.capped) == (4, 1)
+        assert audience.count(connection, select_all(due_at=DUE)).capped == 0
+
+
 def buckets(connection: Connection, selection: Selection) -> set[int]:
     rows = select(contacts.c.bucket).where(*audience._addressed(selection))
     return set(connection.execute(rows).scalars())
@@ -246,6 +288,16 @@ def test_each_recipient_is_due_by_the_clock_of_their_own_zone(store: Store, plac
         tokyo: DUE - timedelta(hours=8),
         lost: DUE,
     }
+
+
+def test_recipients_are_counted_by_their_zones_as_they_are_addressed(store: Store, placement: int) -> None:
+    with store.begin() as connection:
+        add(connection, {}, {"zone": "Asia/Tokyo"}, {"zone": "Asia/Tokyo"})
+        add(connection, {"zone": "Asia/Seoul"}, consent="")
+        add(connection, {"zone": "Asia/Edo", "market": "JP"})
+    with store.read() as connection:
+        assert audience.zones(connection, "email", "DE") == ["Asia/Seoul", "Asia/Tokyo"]
+        assert audience.by_zone(connection, select_all()) == {"": 1, "Asia/Tokyo": 2}
 
 
 def test_who_left_the_audience_is_taken_out_unless_something_was_tried(store: Store, placement: int) -> None:

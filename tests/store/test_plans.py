@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from orchestrator.plan import Skipped
 from orchestrator.prepare import Prepared
-from orchestrator.store import Store, approvals, plans
+from orchestrator.store import Store, approvals, figures, plans
 from orchestrator.store.approvals import PlanRefused
 from orchestrator.store.plans import NewPlan, Saved
 from orchestrator.store.tables import consents, contacts, deliveries, editions, links, placements, skips
@@ -260,6 +260,35 @@ def test_another_rule_takes_out_who_no_longer_fits_and_asks_again(
     gold = plan(letter(), audiences={"friends": Audience(where={"tier": "gold"})})
     saved = apply(store, gold, now)
     assert (saved.deliveries, saved.unapproved) == (3, 1)
+
+
+def test_recipients_go_by_their_zones_until_the_plan_says_otherwise(
+    store: Store, letter: Post, plan: Planned, now: datetime
+) -> None:
+    """Also when a mended text goes out once more; by the market's clock again when the rule is dropped."""
+    with store.begin() as connection:
+        friends(connection, 2)
+        connection.execute(contacts.update().where(contacts.c.id == 2).values(zone="Asia/Tokyo"))
+    first = letter("too long", recipient=True)
+    due, tokyo = first.placement.due_at, now + timedelta(hours=16)
+    more = {
+        "audiences": {"friends": Audience()},
+        "by_zone": {first.placement.key: {"Europe/Berlin": due, "Asia/Tokyo": tokyo}},
+    }
+    apply(store, plan(first, **more), now)
+    assert sorted(column(store, deliveries.c.due_at)) == [tokyo, due]  # type: ignore[type-var]
+    with store.read() as connection:
+        assert [one.recipients_local for one in figures.placed(connection)] == ["2026-11-23T09:00:00"]
+    set_states(store, "failed", attempts=1)
+    apply(store, plan(letter("short", recipient=True), hash=NEXT, **more), now)
+    assert sorted(column(store, deliveries.c.due_at)) == [tokyo, tokyo, due, due]  # type: ignore[type-var]
+
+    set_states(store, "planned", attempts=0)
+    apply(store, plan(letter("short"), audiences={"friends": Audience()}, hash="cccccc000000"), now)
+    with store.read() as connection:
+        late = select(deliveries.c.due_at).where(deliveries.c.generation == 0)
+        assert list(connection.execute(late).scalars()) == [due, due]
+        assert [one.recipients_local for one in figures.placed(connection)] == [""]
 
 
 def test_an_apply_cut_off_in_an_audience_shows_nobody_half_of_it_and_ends_when_run_again(

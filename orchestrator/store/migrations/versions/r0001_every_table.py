@@ -38,6 +38,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign", "plan_hash", "by", name=op.f("uq_approvals_campaign_plan_hash_by")),
     )
     op.create_table(
+        "codes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("pool", sa.String(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("placement_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("contact_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("given_at", sa.BigInteger(), nullable=True),
+        sa.Column("redeemed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_codes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_codes_digest")),
+        sa.UniqueConstraint("placement_id", "contact_id", name=op.f("uq_codes_placement_id_contact_id")),
+    )
+    with op.batch_alter_table("codes", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_codes_free",
+            ["pool", "id"],
+            unique=False,
+            sqlite_where=sa.text("placement_id IS NULL"),
+            postgresql_where=sa.text("placement_id IS NULL"),
+        )
+
+    op.create_table(
         "contacts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("medium", sa.String(), nullable=False),
@@ -56,6 +80,24 @@ def upgrade() -> None:
     with op.batch_alter_table("contacts", schema=None) as batch_op:
         batch_op.create_index("ix_contacts_range", ["medium", "market", "id"], unique=False)
 
+    op.create_table(
+        "counted",
+        sa.Column(
+            "contact_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column(
+            "delivery_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("contact_id", "delivery_id", name=op.f("pk_counted")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -83,6 +125,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("source", "external_id", name=op.f("uq_events_source_external_id")),
     )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_events_contact",
+            ["contact_id"],
+            unique=False,
+            sqlite_where=sa.text(
+                "contact_id <> 0 AND (kind = 'order' OR kind = 'order_held_out' OR kind = 'followed')"
+            ),
+            postgresql_where=sa.text(
+                "contact_id <> 0 AND (kind = 'order' OR kind = 'order_held_out' OR kind = 'followed')"
+            ),
+        )
+
     op.create_table(
         "holders",
         sa.Column("name", sa.String(), nullable=False),
@@ -144,14 +199,6 @@ def upgrade() -> None:
     with op.batch_alter_table("prices", schema=None) as batch_op:
         batch_op.create_index("ix_prices_product", ["product", "market", "from_at"], unique=False)
 
-    op.create_table(
-        "rates",
-        sa.Column("source", sa.String(), nullable=False),
-        sa.Column("rated_on", sa.Date(), nullable=False),
-        sa.Column("base", sa.String(), nullable=False),
-        sa.Column("rates", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "rated_on", name=op.f("pk_rates")),
-    )
     op.create_table(
         "rollups",
         sa.Column(
