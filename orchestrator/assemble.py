@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,21 +13,21 @@ import structlog
 from channels import load
 from channels.base import ChannelError, Credentials, Renews
 from orchestrator.adapters import Adapters
+from orchestrator.alerts import alert, say
 from orchestrator.collect import collect, import_file
 from orchestrator.dispatch import Dispatcher
 from orchestrator.gather import blackouts, holidays_of
 from orchestrator.propose import CREATOR, fixed_prices
 from orchestrator.quiet import quiet_of
 from orchestrator.schedule import Engine
-from orchestrator.store import Connection, backup, lapses, prices, retention, standing, stock, tokens
+from orchestrator.store import Connection, alerts, backup, lapses, prices, retention, standing, stock, tokens
 from orchestrator.store.contacts import unsubscribe_token
 from orchestrator.store.ledger import Claimed, Rules, Slot
 
 if TYPE_CHECKING:
-    import asyncio
-
     from channels.base import Clock
     from locales.market import Market
+    from orchestrator.alerts import Words
     from orchestrator.store import Store
     from orchestrator.workspace import Workspace
 
@@ -41,24 +42,34 @@ PERSONAL_KEPT, ATTEMPTS_KEPT = timedelta(days=30), timedelta(days=400)
 class Shop:
     """A workspace at work: what its engine asks of it, and what its ticks do."""
 
-    def __init__(self, workspace: Workspace, store: Store, clock: Clock, *, outbox: bool = False) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        store: Store,
+        clock: Clock,
+        *,
+        outbox: bool = False,
+        rates: Callable[[], Awaitable[object]] | None = None,
+        texts: tuple[Words, Callable[[Mapping[str, int]], str]] | None = None,
+    ) -> None:
         self.workspace, self.store, self.clock = workspace, store, clock
+        self._rates = rates  #: asks for those of the day, and keeps them
+        self._texts = texts  #: of alerts and of the digest; without them, robots are told nothing
         self.adapters = Adapters(workspace, clock, store=store, outbox=outbox)
         self.dispatcher = Dispatcher(store, clock, self.adapters.get, rules=self.rules, links=self.links)
         self._sold_out: frozenset[str] = frozenset()
         self._asked: set[str] = set()
         self._told: set[str] = set()  #: what a feed was found wrong in, said once
         self._kept: dict[str, Credentials] = {}  #: as the store had them when we last looked
-        year = clock.now().year
-        self._years = (year - 1, year, year + 1)
         self._market_rules = cache(self._rules_of)
 
     def engine(self, serve: Callable[[asyncio.Event], Awaitable[None]] | None = None) -> Engine:
         jobs: Mapping[str, Callable[[], Awaitable[object]]] = {
             "renew": self.renew,
             "collect": self.collect,
-            "rates": self.keep_prices,
+            "rates": self.keep_rates,
             "backup": self.backup,
+            "alerts": self.alert,
             "digest": self.digest,
             "retention": self.retain,
         }
@@ -68,17 +79,20 @@ class Shop:
 
     def rules(self, slot: Slot) -> Rules:
         """What the market and the workspace say of one placement."""
-        rules = self._market_rules(slot.market, slot.channel if slot.kind == "direct" else "", slot.audience)
+        channel, year = slot.channel if slot.kind == "direct" else "", self.clock.now().year
+        rules = self._market_rules(slot.market, channel, slot.audience, year)
         if slot.campaign in self._sold_out:
             return Rules(rules.quiet, rules.blackouts, rules.consents, sold_out=True)
         return rules
 
-    def _rules_of(self, code: str, channel: str, audience: str) -> Rules:
+    def _rules_of(self, code: str, channel: str, audience: str, year: int) -> Rules:
+        """As they are about this year: a daemon may run for many."""
         market: Market = self.workspace.market(code)
-        days = blackouts(market, self._years, self.workspace)
+        years = (year - 1, year, year + 1)
+        days = blackouts(market, years, self.workspace)
         if not channel:
             return Rules(blackouts=days)
-        quiet = quiet_of(market.hours(load(channel).medium), holidays_of(market, self._years))
+        quiet = quiet_of(market.hours(load(channel).medium), holidays_of(market, years))
         if audience.startswith(CREATOR):
             return Rules(quiet, days, ("business",))
         known = self.workspace.audiences.get(audience)
@@ -149,8 +163,14 @@ class Shop:
             return name not in self._asked
         return held.expires_at is not None and held.expires_at - now < RENEW_BEFORE
 
+    async def keep_rates(self) -> None:
+        """Ask for the day's rates, so that no plan waits for them; put on record what products cost now."""
+        if self._rates:
+            await self._rates()
+        await self.keep_prices()
+
     async def keep_prices(self) -> None:
-        """Put what products cost now on record: a "was" price is held against it later."""
+        """A "was" price is held against them later."""
         await self.store.run(prices.keep_usual, fixed_prices(self.workspace.products), self.clock.now())
 
     async def backup(self) -> None:
@@ -166,9 +186,28 @@ class Shop:
             old.unlink()
 
     async def digest(self) -> None:
-        """One line a day: how many are where, and what needs a person."""
+        """One line a day, to the log and to the team: how many are where, and what needs a person."""
+        now = self.clock.now()
+        if not await self.store.run(alerts.digest_is_due, now):
+            return
         states = await self.store.fetch(standing.counts)
         log.info("digest", **states)
+        if self._texts is None:
+            return
+        text = self._texts[1](states)
+        for name in self.workspace.settings.alerts:
+            await say(self.adapters.get(name), name, text, f"digest-{now:%Y-%m-%d}-{name}", now)
+
+    async def alert(self) -> None:
+        """Tell the team's robots what needs a person, each thing once; one robot never waits for another."""
+        if self._texts is None or not self.workspace.settings.alerts:
+            return
+        words, now = self._texts[0], self.clock.now()
+        robots = [(name, self.adapters.get(name)) for name in self.workspace.settings.alerts]
+        telling = (alert(self.store, name, robot, words, now) for name, robot in robots)
+        for answer in await asyncio.gather(*telling, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def retain(self) -> None:
         now = self.clock.now()

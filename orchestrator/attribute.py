@@ -32,7 +32,7 @@ class By(StrEnum):
 
     NAMED = "named"  #: the order names the placement, or came through its tracked link
     REFUNDED = "refunded"  #: a refund goes where its order went
-    CODE = "code"  #: the code belongs to one campaign in one market
+    CODE = "code"  #: the code was given to one reader, or belongs to one campaign in one market
     CONTACT = "contact"  #: the last message to this contact within the window
     NOTHING = "nothing"
 
@@ -47,6 +47,7 @@ class Order:
     market: str = ""
     contact_id: int = 0  #: 0: nobody we know
     refund: bool = False
+    given_by: int = 0  #: the placement whose message gave its reader this very code
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def credit(
     """
     if order.placement_id:
         return Credit(order.placement_id, By.REFUNDED if order.refund else By.NAMED)
+    if order.given_by:
+        return Credit(order.given_by, By.CODE)
     mine = [touch for touch in touches if touch.contact_id == order.contact_id != 0]
     carried = [touch for touch in (coded or {}).get(order.code.casefold(), ()) if order.code]
     if order.market:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from content.links import address_in
 from locales.document import Document, Problem, SpecError, ValuePath
 from locales.sentences import listed, nearest, shown, unknown
 from locales.zones import zone
@@ -68,8 +69,11 @@ class _Checking:
             self._creators()
         if "accounts" not in self.unread:
             self._channels()
+            self._thread()
             self._audience()
+            self._zones()
             self._media()
+            self._links()
         self._overrides()
         self._times()
         self._template()
@@ -113,10 +117,24 @@ class _Checking:
             what = f"{offer.bundle.pay} of {offer.bundle.buy} pieces saves nothing; write fewer"
             self.tell(("offer", "bundle", "pay"), what)
         self._placeholders(("offer", "code"), offer.code or "", IN_CODES)
+        if offer.code_pool and "accounts" not in self.unread:
+            self._code_pool()
         if offer.code and "{creator}" in offer.code and self.spec.kind != "collab":
             self.tell(
                 ("offer", "code"), "{creator} has a meaning in a collab only; write kind: collab, or a code"
             )
+
+    def _code_pool(self) -> None:
+        """A pool gives each reader a code of their own; a post has all of them as readers."""
+        named = sorted({name for entry in self.spec.channels for name in self._named(entry)})
+        kinds = {name: self.workspace.kind(name)[0] for name in named if self._in_markets(name)}
+        path: ValuePath = ("offer", "code_pool")
+        posts = [name for name, kind in kinds.items() if kind == "broadcast"]
+        if posts and not self.spec.offer.code:
+            what = f"{posts[0]} posts to everybody, and a code of a pool is one reader's own"
+            self.tell(path, f"{what}; add a code that posts may show, or name direct channels only")
+        elif kinds and len(posts) == len(kinds):
+            self.tell(path, "gives nobody a code without a direct channel; leave it out", key=True)
 
     def _amounts(self) -> None:
         """What is promised by market, in its currency, and in every market where it stands alone."""
@@ -186,6 +204,28 @@ class _Checking:
                 place = self.workspace.where(file, name)
                 self.tell(("products", self.spec.products.index(name)), f"{what}; add one at {place}")
 
+    def _links(self) -> None:
+        """Markets whose readers would be sent nowhere, because the addresses by market leave them out."""
+        products = self.workspace.products
+        sold = {name: products[name].url for name in self.spec.products if name in products}
+        file = "products.csv" if "products.csv" in self.workspace.documents else "products.yaml"
+        for name, url in sold.items():
+            path: ValuePath = ("products", self.spec.products.index(name))
+            self._addressed(path, name, url, self.workspace.where(file, name, "url"))
+        if len(sold) != 1 or not any(sold.values()):
+            place = self.workspace.where("silkpost.yaml", "url")
+            self._addressed(("markets",), "the shop", self.workspace.settings.url, place)
+
+    def _addressed(self, path: ValuePath, what: str, url: str | Mapping[str, str], place: str) -> None:
+        lacking = [
+            code
+            for code, market in self.markets.items()
+            if url and not all(address_in(url, code, locale) for locale in self._locales(market))
+        ]
+        if lacking:
+            has = f"{what} has no address for {listed(lacking, 'and')}, and no base one"
+            self.tell(path, f"{has}; add one at {place}")
+
     def _waves(self) -> None:
         for name, wave in self.spec.waves.items():
             path: ValuePath = ("waves", name)
@@ -248,6 +288,27 @@ class _Checking:
             for account in self._serving([(path, entry)]).get(entry, ()):
                 if self.workspace.kind(account)[0] != "direct":
                     self.tell(path, f"{account} posts to everybody; name a direct account such as email")
+
+    def _thread(self) -> None:
+        """Where a long text becomes a thread: among the campaign's channels, and where one is carried."""
+        if isinstance(self.spec.content.thread, bool):
+            return
+        for at, entry in enumerate(self.spec.content.thread):
+            path: ValuePath = ("content", "thread", at)
+            named = self._named(entry)
+            if not named:
+                self.tell(path, f"{shown(entry)} is {unknown(entry, self._entries())}")
+            elif not set(named) & set(self._used()):
+                self.tell(path, f"{entry} is not among the campaign's channels; add it there")
+            elif not any(self._carries_threads(name) for name in named):
+                self.tell(path, f"{entry} carries no thread; write its text shorter, and leave it out")
+
+    def _carries_threads(self, account: str) -> bool:
+        from channels import load
+        from content.message import Feature
+
+        named = self.workspace.accounts[account]
+        return Feature.THREAD in load(named.settings.get("as_channel") or named.channel).carries
 
     def _serving(self, entries: Iterable[tuple[ValuePath, str]]) -> dict[str, list[str]]:
         """The accounts behind each entry; a problem for one that means none, or none in these markets."""
@@ -321,6 +382,38 @@ class _Checking:
                 )
                 self.tell(("channels", at), what)
 
+    def _zones(self) -> None:
+        """`zone: recipient` has a meaning where a message to a person leaves at a time of day."""
+        for name, wave in self.spec.waves.items():
+            if wave.zone == "recipient" and (why := self._instant(wave) or self._posts(wave.channels)):
+                self.tell(("waves", name, "zone"), f"{why}, or leave zone out", key=True)
+        if self.spec.zone == "recipient":
+            meant = [
+                self._instant(wave) or self._posts(wave.channels)
+                for wave in self.spec.waves.values()
+                if wave.zone != "market"
+            ]
+            if all(meant):
+                why = meant[0] if meant else "every wave goes by the market's zone; change one"
+                self.tell(("zone",), f"{why}, or leave zone out", key=True)
+
+    def _instant(self, wave: WaveSpec) -> str:
+        """Why a wave has no time of day that every zone could have for itself."""
+        if wave.at is None:
+            return "an event comes at one moment for everybody; write at, such as at: day 19:30"
+        if not wave.at.is_wall:
+            return f"{shown(wave.at)} is one moment in every zone; write a time of day, such as day 19:30"
+        return ""
+
+    def _posts(self, channels: Iterable[str] | None) -> str:
+        """Why nobody of these channels is written to in a zone of their own."""
+        entries = [entry for entry in channels or self.spec.channels if entry in self.accounts]
+        names = [name for entry in entries for name in self.accounts[entry]]
+        if not names or any(self.workspace.kind(name)[0] == "direct" for name in names):
+            return ""
+        where = listed(entries, "and")
+        return f"what goes to {where} is for everybody at once; name a direct channel, such as email"
+
     def _names_of(self, account: str) -> tuple[str, str, str]:
         return account, self.workspace.accounts[account].channel, self.workspace.kind(account)[1]
 
@@ -367,7 +460,7 @@ class _Checking:
         folders = [*self.workspace.templates, BUILT_IN]
         known = {
             path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()
-        }
+        } - {"parts"}  # what templates include
         if name not in known:
             self.tell(("content", "template"), f"{shown(name)} is {unknown(name, known)}")
 

@@ -18,7 +18,7 @@ from orchestrator import feed
 from orchestrator.attribute import WINDOW, By, Order, credit
 from orchestrator.offers import code_for
 from orchestrator.spec import CampaignSpec
-from orchestrator.store import measures
+from orchestrator.store import codes, measures
 from orchestrator.store.contacts import unsubscribe_address
 from orchestrator.store.measures import Due, NewEvent, NewReading, Target, Touch, millis
 from orchestrator.store.tables import EPOCH
@@ -241,6 +241,7 @@ class _Import:
         self.rows: list[tuple[int, feed.Row]] = []
         self.targets: dict[tuple[str, str], Target] = {}
         self._coded: dict[str, list[Touch]] | None = None
+        self._pools: bool | None = None
 
     def add(self, number: int, row: feed.Row) -> None:
         self.rows.append((number, row))
@@ -270,6 +271,12 @@ class _Import:
                 self.targets[column, name] = found
             return found
         return None
+
+    def pools(self, connection: Connection) -> bool:
+        """Whether codes of a pool were given at all."""
+        if self._pools is None:
+            self._pools = codes.any_given(connection)
+        return self._pools
 
     def coded(self, connection: Connection) -> dict[str, list[Touch]]:
         """The placements that were sent with each code, as their applied campaigns say it."""
@@ -346,15 +353,17 @@ class _Batch:
             raise ValueError(f"{count} is more than one row may hold; the most is {MOST}")
         amount, currency = feed.minor(row.amount) if row.amount else (None, None)
         contact = self._contact(row, kind) if row.contact else 0
+        owner = self._redeemed(row) if row.code and kind in ("order", "refund") else None
+        contact = contact or (owner.contact_id if owner else 0)
         placement = target[0] if target else 0
         source = feed.source_of(row.source or SOURCE, kind)
         if kind in ("order", "refund"):
-            placement = self._credited(row, kind, placement, contact)
+            placement = self._credited(row, kind, placement, contact, owner)
             self.credited[source, row.id] = placement
             kind = measures.HELD_OUT if row.held_out and kind == "order" else kind
         elif not placement and not row.contact:
             raise ValueError(f"{kind} belongs to no placement; name its placement, remote_id or link")
-        at, code = millis(row.at), row.code or None
+        at, code = millis(row.at), None if owner else row.code or None  # a pool's codes are kept sealed
         self.events.append(
             NewEvent(source, row.id, kind, at, placement, contact, count, amount, currency, code, row.bot)
         )
@@ -366,19 +375,28 @@ class _Batch:
             unsubscribe_address(self.connection, vault, row.contact, FINAL[kind], row.at, medium)
         return measures.contact_of(self.connection, medium, vault.fingerprint(medium, row.contact))
 
-    def _credited(self, row: feed.Row, kind: str, placement: int, contact: int) -> int:
+    def _redeemed(self, row: feed.Row) -> codes.Owner | None:
+        """Whose the order's code was, where it is one of a pool."""
+        if not self.run.pools(self.connection):
+            return None
+        return codes.redeemed(self.connection, self.run.store.vault, row.code, row.at)
+
+    def _credited(
+        self, row: feed.Row, kind: str, placement: int, contact: int, owner: codes.Owner | None
+    ) -> int:
         """The placement that an order is credited to, by the rule of `attribute`."""
         if not placement and kind == "refund":
             source = feed.source_of(row.source or SOURCE, "order")
             earlier = measures.event_placement(self.connection, source, row.id) or 0
             placement = self.credited.get((source, row.id), earlier)
-        order = Order(row.at, placement, row.code, row.market, contact, kind == "refund")
+        given_by = owner.placement_id if owner else 0
+        order = Order(row.at, placement, row.code, row.market, contact, kind == "refund", given_by)
         touches: list[Touch] = []
-        if contact and not placement:
+        if contact and not placement and not given_by:
             since = row.at - self.run.window
             touches = measures.touches_of(self.connection, contact, since, row.at)
-        codes = self.run.coded(self.connection) if row.code and not placement else {}
-        found = credit(order, touches=touches, coded=codes, window=self.run.window)
+        coded = self.run.coded(self.connection) if row.code and not placement and not given_by else {}
+        found = credit(order, touches=touches, coded=coded, window=self.run.window)
         if found.why and found.by is By.NOTHING:
             self.run.done.problem(f"{self.run.path.name}: order {row.id}: {found.why}")
         return found.placement_id

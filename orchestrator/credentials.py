@@ -35,7 +35,7 @@ def problems(document: Document, name: str, account: Account) -> list[Problem]:
     """What is wrong with one account's channel and settings, as they are written in `document`."""
     import channels
 
-    if account.channel not in channels.names():
+    if not channels.exists(account.channel):
         text = f'"{account.channel}" is {unknown(account.channel, channels.names())}'
         return [document.problem((name, "channel"), text)]
     if not account.settings:
@@ -59,6 +59,21 @@ def problems(document: Document, name: str, account: Account) -> list[Problem]:
     return found
 
 
+def without_secrets(account: Account) -> Settings | None:
+    """The settings as far as they say anything with no secret in place; None where they do not say enough."""
+    import channels
+
+    model = channels.load(account.channel).settings_type
+    values: Any = account.settings
+    for (name, *rest), _ in _secrets(account.settings, model):
+        if not rest and not model.model_fields[str(name)].is_required():
+            values = {key: value for key, value in values.items() if key != name}
+    try:
+        return model.model_validate(values)
+    except ValidationError:
+        return None
+
+
 def resolve_secrets(
     account: Account, environ: Mapping[str, str], *, root: Path = Path(), file: str = "accounts.yaml"
 ) -> Settings | Missing:
@@ -75,7 +90,7 @@ def resolve_secrets(
     values: Any = account.settings
     secrets = dict(_secrets(account.settings, model))
     for path, written in secrets.items():
-        if (secret := _read(str(written), environ, root)) is None:
+        if (secret := read_secret(str(written), environ, root)) is None:
             missing.append(str(written))
         else:
             values = _with(values, path, secret)
@@ -102,7 +117,7 @@ def _unfit(
             yield Problem(file, path=path, text=each.text)
 
 
-def _read(written: str, environ: Mapping[str, str], root: Path) -> str | None:
+def read_secret(written: str, environ: Mapping[str, str], root: Path) -> str | None:
     """What a reference leads to; None where there is nothing."""
     kind, _, name = written.partition(":")
     if kind == "env":

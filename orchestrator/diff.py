@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from orchestrator.plan import rules_of
+from orchestrator.plan import RECIPIENT, rules_of
 
 if TYPE_CHECKING:
     from orchestrator.prepare import Prepared
@@ -91,6 +91,9 @@ def _changed(new: Prepared, old: Stored | None) -> Change:
         return Change(Sign.CHANGE, key, new, old, f"text changed{approved}")
     if not same_time:
         return Change(Sign.MOVE, key, new, old, "the time changed")
+    if set(old.rules) ^ set(rules_of(new.placement)) == {RECIPIENT}:
+        whose = "each recipient's" if new.placement.recipient else "the market's"
+        return Change(Sign.MOVE, key, new, old, f"the time is now read in {whose} zone")
     if not same_rules:
         return Change(Sign.CHANGE, key, new, old, "grace, audience, holdout or an override changed")
     return Change(Sign.SAME, key, new, old)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import json
 import os
 import secrets
@@ -26,7 +28,7 @@ from channels.base import (
     Rejected,
     State,
 )
-from content.personal import Skeleton
+from content.personal import OWN_CODE, Skeleton
 from content.render import Edition
 from orchestrator import outcome
 from orchestrator.store import (
@@ -57,6 +59,18 @@ PATIENCE = timedelta(seconds=2)
 def worker_name() -> str:
     """Who we are in the ledger: another name for every process, for a lease must not outlive its holder."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def settle_in() -> None:
+    """What a process that sends for long does once, with all it needs imported and opened.
+
+    A full garbage collection walks everything alive, a few hundred thousand objects of libraries that stay.
+    Frozen, they are left alone, and it walks the messages in hand.
+    """
+    importlib.import_module("channels._wire")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def no_rules(slot: Slot) -> Rules:
@@ -126,14 +140,20 @@ class Dispatcher:
                 self._renewal = None
 
     async def once(self, patience: timedelta = PATIENCE) -> datetime | None:
-        """Drain every account until nothing is due within `patience`; gives when something is."""
+        """Drain every account until nothing is due within `patience`; gives when something is.
+
+        None means that nothing is planned, or that only an event or a person can bring it on.
+        """
         names = await self.store.fetch(queue.accounts_with_work, self.clock.now())
         drained = (self._patiently(name, patience) for name in names)
         again = await asyncio.gather(*drained, return_exceptions=True)
         for error in again:
             if isinstance(error, BaseException):
                 raise error
-        return min((moment for moment in again if isinstance(moment, datetime)), default=None)
+        later = await self.store.fetch(queue.next_due, self.clock.now())
+        told = later | dict(zip(names, again, strict=True))  # who was drained knows of its breaker
+        moments = (moment for moment in told.values() if isinstance(moment, datetime))
+        return min((moment for moment in moments if moment < NEVER), default=None)
 
     async def _patiently(self, account: str, patience: timedelta) -> datetime | None:
         while True:
@@ -314,6 +334,7 @@ class Dispatcher:
                 **person.fields,
                 "name": person.name,
                 "to": person.address,
+                **({OWN_CODE: delivery.code} if delivery.code else {}),
                 **self._links(delivery),
             }
         return values

@@ -6,9 +6,17 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    RootModel,
+)
 from pydantic import WithJsonSchema as Shape
 from pydantic_core import CoreSchema, core_schema
 
@@ -26,9 +34,18 @@ _STORE = re.compile(r"sqlite:///\S+|postgresql(\+psycopg)?://\S+")
 
 
 class Part(BaseModel):
-    """A piece of the author's YAML: no unknown keys, never changed."""
+    """A piece of the author's YAML: no unknown keys, never changed; made ready when first read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+
+Entries = TypeVar("Entries")
+
+
+class Whole(RootModel[Entries]):
+    """A file that is one mapping, as the author names its entries."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,13 @@ def _store(value: Any) -> Any:
     return written
 
 
+def _yes_or_names(value: Any) -> Any:
+    if isinstance(value, str) and value.strip().lower() not in ("yes", "no", "true", "false"):
+        may_be = "write a list such as [x], or yes for all"
+        raise ValueError(f"{shown(value)} is neither a list nor yes; {may_be}")
+    return value
+
+
 def _one_text(value: Any, write: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"is {'a list' if isinstance(value, list) else 'a mapping'}; write {write}")
@@ -108,9 +132,19 @@ MarketCode = Annotated[
 PriceKey = Annotated[
     str, Form(r"[A-Z]{2}|base", "a market's code", "two capital letters such as JP, or base")
 ]
+UrlKey = Annotated[
+    str,
+    Form(
+        rf"[A-Z]{{2}}|base|{LOCALE_FORM}",
+        "a market, a locale or base",
+        "one such as JP, ja_JP or en, or base for all others",
+    ),
+]
 Currency = Annotated[str, Form(r"[A-Z]{3}", "a currency", "three capital letters (ISO 4217), such as EUR")]
 LocaleName = Annotated[str, Form(LOCALE_FORM, "a locale", "one such as ja_JP or zh_Hant_TW")]
-SenderKey = Annotated[str, Form("name|address|contact", "told of a sender", "name, address or contact")]
+SenderKey = Annotated[
+    str, Form("name|address|contact|opt_out", "told of a sender", "name, address, contact or opt_out")
+]
 FactName = Annotated[
     str,
     Form(r"[A-Z]{2}\.[a-z0-9_.-]+", "a fact's name", "a market and the fact's path, such as FR.words.season"),
@@ -124,8 +158,18 @@ Text = Annotated[str, Form(r"[\s\S]*\S[\s\S]*", "a text", "at least one letter, 
 Url = Annotated[
     str, Form(r"https?://[^\s/]+\S*", "a web address", "one such as https://lantern-house.example")
 ]
+Address = Annotated[
+    str,
+    Form(
+        r"(https?://[^\s/]+\S*)?",
+        "a web address",
+        "one such as https://lantern-house.example, or one for each market",
+    ),
+]
+Urls = Address | dict[UrlKey, Url]
 Reference = Annotated[str, Form(SECRET.pattern, "a reference", "env:NAME or file:PATH")]
 Pace = Annotated[str, Form(r"[1-9]\d{0,6} per [1-9]\d{0,3}[dhm]", "a pace", "one such as 20 per 1m")]
+YesOrNames = Annotated[bool | list[Text], BeforeValidator(_yes_or_names)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[
     Decimal,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-
-from locales.sentences import listed
-from orchestrator.offers import lowest_before, price_in, usual_price
 
 if TYPE_CHECKING:
     from locales.fact import Fact
@@ -47,7 +43,8 @@ class Gate:
     def verdict(self, spec: CampaignSpec) -> Verdict:
         if any(override.fact == self.name for override in spec.overrides):
             return Verdict.PASSES
-        return Verdict.BLOCKS if self.fact.verified and self.sure else Verdict.ASKS
+        sure = self.sure and self.fact.verified and not self.fact.where
+        return Verdict.BLOCKS if sure else Verdict.ASKS
 
 
 def cited(name: str, fact: Fact[Any]) -> str:
@@ -55,8 +52,8 @@ def cited(name: str, fact: Fact[Any]) -> str:
     return f"{name}, {fact.cited}"
 
 
-def permits(spec: CampaignSpec, market: Market, facts: Facts, last: date) -> Iterator[Gate]:
-    """The permits that are missing, or do not last to the offer's `last` day."""
+def permits(spec: CampaignSpec, market: Market, facts: Facts, first: date, last: date) -> Iterator[Gate]:
+    """The permits that are missing, or do not last from the offer's `first` day to its `last`."""
     here = [name for name in spec.creators if facts.creators[name].market == market.code]
     cheaper = is_reduction(spec, market.code)
     for name, fact in market.permits.items():
@@ -66,7 +63,8 @@ def permits(spec: CampaignSpec, market: Market, facts: Facts, last: date) -> Ite
         for creator in whose:
             given = _given(spec, market, facts, name, creator)
             if why := _lacking(given, last):
-                yield _missing(market, name, fact, creator, why, spec.markets.index(market.code))
+                apply_by = first - timedelta(days=fact.value.days_before) if fact.value.days_before else None
+                yield _missing(market, name, fact, creator, why, apply_by, spec.markets.index(market.code))
 
 
 def is_reduction(spec: CampaignSpec, market: str) -> bool:
@@ -96,14 +94,23 @@ def _lacking(given: GivenPermit | None, last: date) -> str:
     return ""
 
 
-def _missing(market: Market, name: str, fact: Fact[Permit], creator: str, why: str, index: int) -> Gate:
+def _missing(
+    market: Market,
+    name: str,
+    fact: Fact[Permit],
+    creator: str,
+    why: str,
+    apply_by: date | None,
+    index: int,
+) -> Gate:
     of = f" of {creator}" if creator else ""
     where = f"silkpost.yaml under permits.{market.code}.{name}"
     where += f", or in creators.yaml under {creator}.permits.{name}" if creator else ""
     full = f"{market.code}.permits.{name}"
     needs = _NEEDS[fact.value.needed_for]
+    until = f"it is applied for until {apply_by}; " if apply_by else ""
     text = (
-        f"{needs} needs the {fact.value.name}, and that{of} {why} ({cited(full, fact)}); "
+        f"{needs} needs the {fact.value.name}, and that{of} {why} ({cited(full, fact)}); {until}"
         f"write its number and end in {where}"
     )
     return Gate(full, fact, text, f"markets.{index}")
@@ -122,85 +129,6 @@ def shown_permits(
             words = given.shown or fact.value.shown_as(given.number, facts.shop)
             found.append((f"{market.code}.permits.{name}", words))
     return found
-
-
-def caps(spec: CampaignSpec, market: Market, facts: Facts) -> Iterator[Gate]:
-    """Discounts beyond what the market allows, of every product as it will be priced."""
-    bounds = {"most_discount": market.most_discount, "least_discount": market.least_discount}
-    for name, fact in bounds.items():
-        if fact is None:
-            continue
-        for what, percent in _discounts(spec, market, facts):
-            beyond = percent > fact.value if name == "most_discount" else percent < fact.value
-            if beyond:
-                full, bound = f"{market.code}.{name}", "at most" if name == "most_discount" else "at least"
-                text = (
-                    f"{what}, and {bound} {fact.value.normalize():f} % is allowed ({cited(full, fact)}); "
-                    f"offer {'less' if name == 'most_discount' else 'more'}"
-                )
-                fixed = spec.offer.price.get(market.code)
-                yield Gate(full, fact, text, f"offer.price.{market.code}" if fixed else "offer.discount")
-
-
-def _discounts(spec: CampaignSpec, market: Market, facts: Facts) -> Iterator[tuple[str, Decimal]]:
-    """What is taken off, in words and in percent: of the offer, else of each product."""
-    offer, code = spec.offer, market.code
-    for step in offer.steps.get(code, ()):
-        yield f"{step.save} is taken off {step.spend}", _percent(step.save.amount, step.spend.amount)
-    if offer.bundle:
-        buy, pay = Decimal(offer.bundle.buy), Decimal(offer.bundle.pay)
-        yield f"{buy} pieces cost as much as {pay}", _percent(buy - pay, buy)
-    if offer.discount is not None and code not in offer.price:
-        yield f"{offer.discount.normalize():f} % is taken off", offer.discount
-        return
-    for name in spec.products:
-        try:
-            usual = usual_price(name, facts.products[name].prices, market, facts)
-            now = price_in(spec, name, market, market.locales[0], facts).now
-        except ValueError:
-            continue  # told where the offer is made
-        if usual is not None and usual.currency == now.currency and now < usual:
-            percent = _percent(usual.amount - now.amount, usual.amount)
-            yield f"{name} goes from {usual} to {now}, {percent.normalize():f} % less", percent
-
-
-def prior_prices(spec: CampaignSpec, market: Market, facts: Facts, starts: datetime) -> Iterator[Gate]:
-    """Reductions that are not counted from the lowest price of the days before, where the law takes that."""
-    fact = market.prior_price
-    if fact is None or fact.value.basis != "lowest" or fact.value.days is None:
-        return
-    name, days, unknown = f"{market.code}.prior_price", fact.value.days, []
-    for product in spec.products:
-        usual = usual_price(product, facts.products[product].prices, market, facts)
-        if usual is None or usual.currency != market.currency:
-            continue  # no price before is claimed, or the offer says what is wrong
-        least = lowest_before(spec, product, usual, market, facts, starts, days)
-        if least is None:
-            unknown.append(product)
-        elif least < usual and _counted_from_usual(spec, market.code):
-            text = (
-                f"{product} costs {usual}, and {least} in the {days} days before {starts:%Y-%m-%d}: a "
-                f"discount counts from the lower ({cited(name, fact)}); write what it costs under offer.price"
-            )
-            yield Gate(name, fact, text, "offer.discount")
-    if unknown:
-        shown = ", so none is shown" if fact.verified else ""
-        text = (
-            f"nothing is known of the price of {listed(unknown, 'and')} in the {days} days before "
-            f"{starts:%Y-%m-%d}{shown} ({cited(name, fact)}); write prior in the products file"
-        )
-        yield Gate(name, fact, text, "products", sure=False)
-
-
-def _counted_from_usual(spec: CampaignSpec, market: str) -> bool:
-    """Whether the offer is so much less than before, and not a price of its own."""
-    reduced = spec.offer.discount is not None or market in spec.offer.off
-    return reduced and market not in spec.offer.price
-
-
-def _percent(part: Decimal, whole: Decimal) -> Decimal:
-    """With one decimal."""
-    return (part * 100 / whole).quantize(Decimal("0.1"))
 
 
 def closed(market: Market, channel: ChannelFacts) -> Gate | None:

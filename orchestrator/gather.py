@@ -6,24 +6,28 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from channels import load
-from channels.base import AccountFacts
+from channels.base import AccountFacts, Credentials
 from content.message import Media
-from locales.calendar import date_of, is_holiday
-from orchestrator.facts import ChannelFacts, Facts
+from locales.calendar import date_of, dated, day_of, is_holiday
+from orchestrator.credentials import without_secrets
+from orchestrator.facts import ChannelFacts, Facts, Hour
 from orchestrator.shelf import name_of
+from orchestrator.translation.texts import doubts
 
 if TYPE_CHECKING:
-    from locales.market import Market
+    from locales.market import Market, Period
     from locales.rates import Rates
     from orchestrator.prior import Charged
     from orchestrator.spec import CampaignSpec
     from orchestrator.workspace import Workspace
 
+_NOTHING: Any = None  #: in place of a wire and a clock, for an adapter that only says what it is
 #: One kind of address for each set of rules that a market may have.
 MEDIA = ("email", "phone", "line")
 
@@ -35,14 +39,15 @@ def gather(
     now: datetime,
     *,
     checked: Mapping[str, AccountFacts] | None = None,
-    learned: Mapping[tuple[str, str], time] | None = None,
+    pinned: Mapping[tuple[str, str], Hour] | None = None,
     live: Mapping[str, bool] | None = None,
     history: Mapping[tuple[str, str], Sequence[Charged]] | None = None,
 ) -> Facts:
     """Everything these campaigns' plans rest on, and nothing else.
 
-    `checked` is what `channels check` learnt of accounts, `learned` the best hours that scores found,
-    `live` whether an account has its credentials, `history` what products cost before.
+    `checked` is what `channels check` learnt of accounts, `pinned` the best hours that an earlier plan
+    resolved, `live` whether an account has its credentials, `history`
+    what products cost before.
     """
     specs = list(specs)
     codes = sorted({code for spec in specs for code in spec.markets})
@@ -53,7 +58,7 @@ def gather(
         for name in workspace.accounts
     }
     names = {facts.name for facts in channels.values()}
-    best = {(code, name): market.best_hour(name) for code, market in markets.items() for name in names}
+    best = {(code, name): Hour(market.best_hour(name)) for code, market in markets.items() for name in names}
     return Facts(
         now=now,
         shop=workspace.settings.shop,
@@ -75,12 +80,22 @@ def gather(
             for year in years
             if (on := date_of(spec.day, code, year, extra=workspace.calendar))
         },
+        estimated=frozenset(
+            (spec.day, code, year)
+            for spec in specs
+            if spec.day
+            for code in spec.markets
+            for year in years
+            if (day := day_of(spec.day, code, year, extra=workspace.calendar)) and day.estimated
+        ),
         blackouts={code: blackouts(market, years, workspace) for code, market in markets.items()},
         holidays={code: holidays_of(market, years) for code, market in markets.items()},
-        best=best | dict(learned or {}),
+        best=best | dict(pinned or {}),
         media=media_of(workspace),
         history=history or {},
         permits=workspace.settings.permits,
+        doubts=doubts(workspace, specs),
+        periods=periods_of(markets.values(), years, workspace),
     )
 
 
@@ -91,16 +106,19 @@ def _years(spec: CampaignSpec, now: datetime) -> list[int]:
 
 
 def _channel(workspace: Workspace, account: str, checked: AccountFacts | None, live: bool) -> ChannelFacts:
-    name = workspace.accounts[account].channel
-    adapter = load(name)
+    """What the account's channel carries, as its settings narrow it; the adapter is made and never used."""
+    named = workspace.accounts[account]
+    adapter, settings = load(named.channel), without_secrets(named)
+    made = adapter(settings, Credentials(), _NOTHING, _NOTHING) if settings else adapter
     return ChannelFacts(
-        name=name,
-        kind=adapter.kind,
-        medium=adapter.medium,
-        limits=(checked.limits if checked else None) or adapter.limits,
-        carries=adapter.carries,
-        completion=adapter.completion,
+        name=named.channel,
+        kind=made.kind,
+        medium=made.medium,
+        limits=(checked.limits if checked else None) or made.limits,
+        carries=made.carries,
+        completion=made.completion,
         live=live,
+        refuses=partial(adapter.refuses, settings=settings),
     )
 
 
@@ -111,6 +129,19 @@ def blackouts(market: Market, years: Iterable[int], workspace: Workspace) -> dic
         for name in sorted(market.blackout_days)
         for year in years
         if (on := date_of(name, market.code, year, extra=workspace.calendar))
+    }
+
+
+def periods_of(
+    markets: Iterable[Market], years: Sequence[int], workspace: Workspace
+) -> dict[tuple[str, Period], list[tuple[date, date]]]:
+    """When each period that a fact of these markets names is; empty where it is announced and not entered."""
+    return {
+        (market.code, period): [
+            found for year in years for found in dated(period, market.code, year, extra=workspace.calendar)
+        ]
+        for market in markets
+        for period in market.periods()
     }
 
 

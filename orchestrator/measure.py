@@ -97,12 +97,13 @@ def _exposed(place: Placed, basis: str, metrics: Mapping[str, int]) -> int | Non
 
 
 def slots(measured: Iterable[Measured], placed: Iterable[Placed], response: str) -> list[Slot]:
-    """Each placement's first day, at the hour it went out on its market's clock."""
+    """Each placement's first day, at the hour it went out: by its market's clock, or its recipients'."""
     places = {place.key: place for place in placed}
     found = []
     for one in measured:
         place = places[one.placement]
         if one.age_s == DAY_S and response in one.counts and place.sent_at is not None:
-            hour = place.sent_at.astimezone(zone(place.zone or "UTC")).hour
+            went_by = datetime.fromisoformat(place.recipients_local) if place.recipients_local else None
+            hour = (went_by or place.sent_at.astimezone(zone(place.zone or "UTC"))).hour
             found.append(Slot(one.market, one.channel, hour, one.exposed, one.counts[response]))
     return found

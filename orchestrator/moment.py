@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 _DURATION = re.compile(r"(\d{1,4})(d|h|m)", re.ASCII)
 _UNIT = {"d": "days", "h": "hours", "m": "minutes"}
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 _EXAMPLES = ["day -7d 20:00", "starts", "ends -3h", "day best", "2026-11-11 00:00"]
 _FORM = r"^(day|starts|ends|\d{4}-\d{2}-\d{2})( [+-]\d{1,4}[dhm])*( \d{1,2}:\d{2}| best)?$"
 
@@ -79,6 +80,15 @@ class Moment:
             known = None
         return f'try "{known}"' if known else f"write {', '.join(_EXAMPLES[:-1])} or {_EXAMPLES[-1]}"
 
+    @property
+    def is_wall(self) -> bool:
+        """Whether it names a time of a day, which every zone has; `starts` and `ends -3h` are instants."""
+        return self.anchor not in ("starts", "ends") or bool(self.days or self.best or self.at)
+
+    def later(self, wait: timedelta) -> Moment:
+        """The same, so much later: whole days by the calendar, the rest by the clock."""
+        return replace(self, days=self.days + wait.days, elapsed=self.elapsed + wait % _DAY)
+
     def __str__(self) -> str:
         parts = [self.anchor]
         if self.days:
@@ -134,7 +144,7 @@ def resolve(
             raise ValueError(
                 f"{_quoted(moment)} leans on {moment.anchor}, which is not known here; write a date"
             )
-        if not (moment.days or moment.best or moment.at):
+        if not moment.is_wall:
             return instant.astimezone(UTC) + moment.elapsed
         wall = instant.astimezone(zone).replace(tzinfo=None, fold=0)
     else:
@@ -154,14 +164,12 @@ def in_zone(wall: datetime, zone: ZoneInfo) -> datetime:
 
     `wall` is naive: a wall clock belongs to no zone until it is placed in one.
     """
-    early, late = wall.replace(tzinfo=zone, fold=0), wall.replace(tzinfo=zone, fold=1)
-    if early.utcoffset() == late.utcoffset():
-        return early.astimezone(UTC)
-    before, after = wall, wall
+    if _plain(wall, zone):
+        return wall.replace(tzinfo=zone).astimezone(UTC)
+    before = wall
     while not _plain(before := before - _MINUTE, zone):
         pass
-    while not _plain(after := after + _MINUTE, zone):
-        pass
+    after = _plain_from(wall, zone)
     if _exists(wall, zone):
         raise ValueError(
             f"{wall:%Y-%m-%d %H:%M} happens twice in {zone.key}: the clock goes back; "
@@ -171,6 +179,27 @@ def in_zone(wall: datetime, zone: ZoneInfo) -> datetime:
         f"{wall:%Y-%m-%d %H:%M} does not exist in {zone.key}: the clock skips it; "
         f"write {_beside(before, wall)} or earlier, or {_beside(after, wall)} or later"
     )
+
+
+def forward(wall: datetime, zone: ZoneInfo) -> tuple[datetime, str]:
+    """The UTC instant of a wall clock in one recipient's zone, and why it is another time than written.
+
+    What a clock change skips or repeats moves on to the next time that the clock shows once: nobody can be
+    asked to write another for one zone of many.
+    """
+    later = _plain_from(wall, zone)
+    instant = later.replace(tzinfo=zone).astimezone(UTC)
+    if later == wall:
+        return instant, ""
+    what = "happens twice" if _exists(wall, zone) else "does not exist"
+    return instant, f"{wall:%H:%M} {what} in {zone.key} on {wall:%Y-%m-%d}; moves to {_beside(later, wall)}"
+
+
+def _plain_from(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The first wall time from here on that the clock shows exactly once."""
+    while not _plain(wall, zone):
+        wall += _MINUTE
+    return wall
 
 
 def _plain(wall: datetime, zone: ZoneInfo) -> bool:

@@ -7,13 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from content.links import address_in
 from content.offer import Offer, Price, Step
-from locales.catalog import fallbacks
+from locales.catalog import place_in
 from locales.money import Money, digits, end_at
-from orchestrator.prior import lowest
+from orchestrator.prior import lowest, stood
 
 if TYPE_CHECKING:
-    from locales.market import Market
+    from locales.market import Market, PriorPrice
     from orchestrator.facts import Facts
     from orchestrator.plan import Window
     from orchestrator.spec import CampaignSpec
@@ -73,15 +74,18 @@ def price_in(
         raise ValueError(f"{name} has no price in {market.code}; add {market.code} or base to its prices")
     if now.currency != market.currency:
         raise ValueError(f"{name} costs {now} in {market.code}; prices there are in {market.currency}")
+    usual = was
     if was is not None and starts is not None:
         was = price_before(spec, name, was, market, facts, starts)
+    before = was if was is not None else usual
     return Price(
         product=name,
         name=in_locale(product.name, locale),
         was=was if was is not None and was > now else None,
         now=now,
-        url=product.url,
+        url=address_in(product.url, market.code, locale),
         image=product.image,
+        less=(before - now).amount * 100 / before.amount if before is not None and before.amount else None,
     )
 
 
@@ -101,13 +105,33 @@ def _reduced(spec: CampaignSpec, name: str, was: Money, market: Market) -> Money
 def price_before(
     spec: CampaignSpec, name: str, usual: Money, market: Market, facts: Facts, starts: datetime
 ) -> Money | None:
-    """What may be called the price before: the lowest of some days, where the law says so and it is known."""
+    """What may be called the price before, by the market's law; None where that is no price, or not known."""
     rule, overridden = market.prior_price, {override.fact for override in spec.overrides}
     if rule is None or not rule.verified or f"{market.code}.prior_price" in overridden:
         return usual
-    if rule.value.basis != "lowest" or rule.value.days is None:
-        return usual
-    return lowest_before(spec, name, usual, market, facts, starts, rule.value.days)
+    if rule.value.basis == "lowest" and rule.value.days is not None:
+        return lowest_before(spec, name, usual, market, facts, starts, rule.value.days)
+    real = was_real(spec, name, usual, market, facts, starts, rule.value)
+    if real is None:
+        told = usual_price(name, facts.products[name].prior, market, facts)
+        if told is not None:
+            return min(told, usual, key=lambda price: price.amount)
+        return None if rule.value.days is not None else usual
+    return usual if real else None
+
+
+def was_real(
+    spec: CampaignSpec,
+    name: str,
+    usual: Money,
+    market: Market,
+    facts: Facts,
+    starts: datetime,
+    rule: PriorPrice,
+) -> bool | None:
+    """Whether people could pay the usual price for as long as the rule asks; None where no record knows."""
+    history = facts.history.get((name, market.code), ())
+    return stood(rule, history, usual, starts, but=f"campaign:{spec.campaign}")
 
 
 def lowest_before(
@@ -148,6 +172,5 @@ def in_locale(written: str | Mapping[str, str], locale: str) -> str:
     """A name in the locale, through its declared fallbacks, then by language and script."""
     if isinstance(written, str):
         return written
-    parts = locale.split("_")
-    wanted = [*fallbacks(locale), *("_".join(parts[:size]) for size in range(len(parts) - 1, 0, -1)), "en"]
-    return next((written[each] for each in wanted if each in written), next(iter(written.values())))
+    place = place_in(written, locale) or ("en" if "en" in written else next(iter(written)))
+    return written[place]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from locales.document import Problem
 from locales.market import medium_of
+from locales.sentences import listed
 from locales.zones import zone
-from orchestrator import gates
+from orchestrator import gates, reductions
+from orchestrator.direct import unmarked_sender
 from orchestrator.gates import Gate, Verdict
 from orchestrator.moment import Moment, resolve
 from orchestrator.spec import WaveSpec
@@ -20,12 +23,13 @@ from orchestrator.spec import WaveSpec
 if TYPE_CHECKING:
     from locales.market import Market
     from orchestrator.facts import Facts
-    from orchestrator.spec import CampaignSpec, OutreachSpec
-    from orchestrator.workspace import Account
+    from orchestrator.spec import CampaignSpec, OfferSpec, OutreachSpec
+    from orchestrator.workspace import Account, Audience
 
 #: How late each kind of campaign may still be sent, where the wave does not say (DESIGN section 5).
 GRACE = {"flash": timedelta(minutes=30), "collab": timedelta(hours=12), "holiday": timedelta(hours=6)}
 NOTHING = "-"
+RECIPIENT = "zone: recipient"  #: among a placement's rules, where its time is read in each recipient's zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,16 @@ class Placement:
     ends_at: datetime  #: the offer's, UTC
     trigger: str = ""
     audience: str = ""
+    whom: str = ""  #: the audience's rule, and what else decides whom of it a message reaches
+    new_only: bool = False  #: who has ordered before is left out
     held_out: int = 0  #: of 10,000
     share: tuple[int, int] = (0, 10_000)  #: which part of the audience this variant addresses
     template: str = ""
     paid: bool = False
     stop_on: str = ""  #: an event that ends it for a contact, such as `reply`
     overrides: tuple[str, ...] = ()  #: each fact of its market that is not followed, and why
+    recipient: bool = False  #: `local` is read in each recipient's own zone
+    best: bool = False  #: at the market's best hour for the channel
 
     @property
     def key(self) -> str:
@@ -118,8 +126,24 @@ def rules_of(placement: Placement) -> tuple[str, ...]:
         f"{placement.share[0]}-{placement.share[1]}",
         placement.trigger or NOTHING,
         placement.stop_on or NOTHING,
+        *([RECIPIENT] if placement.recipient else []),
+        *([placement.whom] if placement.whom else []),
         *placement.overrides,
     )
+
+
+def whom(audience: Audience, offer: OfferSpec) -> str:
+    """An audience's rule in one spelling, with what the offer adds to it: the order of a list is nothing."""
+    where = audience.where.items()
+    rule = {
+        "where": {field: sorted(one) if isinstance(one, list) else one for field, one in where},
+        "consent": sorted(audience.consent),
+        "cap": audience.cap,
+        "cap_window": str(audience.cap_window) if audience.cap else None,
+        "new_customers": offer.new_customers,
+        "code_pool": offer.code_pool,
+    }
+    return json.dumps({name: one for name, one in rule.items() if one}, sort_keys=True, ensure_ascii=False)
 
 
 class _InMarket:
@@ -146,17 +170,26 @@ class _InMarket:
             for account in self._accounts(wave, wave_spec.channels or self.spec.channels):
                 items = creators if self.spec.creators else [NOTHING]
                 self.draft.placements.extend(self._placements(wave, wave_spec, account, items))
+        self._computed_day()
+        self._announced()
         if self.spec.outreach:
             self._outreach(self.spec.outreach, creators)
 
     def _gates(self) -> None:
         """What the market's facts ask of the campaign as a whole."""
-        last = self.window.ends.date()
-        found = (
-            *gates.permits(self.spec, self.market, self.facts, last),
-            *gates.caps(self.spec, self.market, self.facts),
-            *gates.prior_prices(self.spec, self.market, self.facts, self.window.starts),
-        )
+        first, last = self.window.starts.date(), self.window.ends.date()
+        self._weigh(gates.permits(self.spec, self.market, self.facts, first, last))
+        self._weigh(reductions.reductions(self.spec, self.market, self.facts, self.window))
+
+    def _announced(self) -> None:
+        """Whether the first that is told of the offer is not told too early."""
+        here = [each for each in self.draft.placements if each.market == self.market.code]
+        days = [each.local.astimezone(self.zone).date() for each in here if each.local]
+        if days:
+            self._weigh(reductions.announced(self.spec, self.market, self.window, min(days)))
+
+    def _weigh(self, found: Iterable[Gate]) -> None:
+        """What blocks is a problem, what only a person knows is asked, what the campaign overrides passes."""
         for gate in found:
             verdict = gate.verdict(self.spec)
             if verdict is Verdict.BLOCKS:
@@ -186,6 +219,23 @@ class _InMarket:
             return None
         return Window(day, ends["starts"].astimezone(self.zone), ends["ends"].astimezone(self.zone))
 
+    def _computed_day(self) -> None:
+        """A day that the moon or an announcement may move: a person sees to it before anything greets."""
+        day, code = self.window.day, self.market.code
+        if day is None or (self.spec.day or "", code, day.year) not in self.facts.estimated:
+            return
+        times = sorted(
+            f"{placement.wave} at {placement.local:%H:%M}"
+            for placement in self.draft.placements
+            if placement.market == code and placement.local and placement.local.date() == day
+        )
+        leaving = f"; {listed(dict.fromkeys(times), 'and')} would leave on that day whatever is announced"
+        self._ask(
+            f"{self.spec.day} is computed as {day:%a %d %b %Y} and may move by a day"
+            f"{leaving if times else ''}; when it is announced, write its date under {code}.{self.spec.day} "
+            "in calendar.yaml and plan again"
+        )
+
     def _accounts(self, wave: str, entries: list[str]) -> Iterator[str]:
         """The accounts that serve this market; each once, though two entries may mean it."""
         seen: set[str] = set()
@@ -201,20 +251,28 @@ class _InMarket:
             seen.update(here)
 
     def _placements(
-        self, wave: str, wave_spec: WaveSpec, account: str, items: list[str], audience: str = ""
+        self,
+        wave: str,
+        wave_spec: WaveSpec,
+        account: str,
+        items: list[str],
+        audience: str = "",
+        path: str = "",
     ) -> Iterator[Placement]:
         channel = self.facts.channels[account]
         direct = channel.kind == "direct"
         audience = audience or (self._audience(account) if direct else "")
+        rule = self.facts.audiences.get(audience) if direct else None  # a creator is an audience of one
         if why := self._unready(account, direct, audience):
             self._skip(wave, account, why)
             return
-        local = None
-        if wave_spec.at:
+        at, local = wave_spec.at, None
+        zone_of = wave_spec.zone or self.spec.zone
+        if at:
             try:
-                local = self._resolve(wave_spec.at, channel.name)
+                local = self._resolve(at, channel.name)
             except ValueError as error:
-                self._problem(f"waves.{wave}.at", str(error))
+                self._problem(path or f"waves.{wave}.at", str(error))
                 return
         slot = Placement(
             campaign=self.spec.campaign,
@@ -235,18 +293,29 @@ class _InMarket:
             ends_at=self.window.ends.astimezone(UTC),
             trigger=(wave_spec.when or "").replace(" ", "_"),
             audience=audience,
+            whom=whom(rule, self.spec.offer) if rule else "",
+            new_only=rule is not None and self.spec.offer.new_customers,
             held_out=int(self.spec.content.holdout * 100) if direct else 0,
             template=wave_spec.template or "",
             paid=self.spec.paid if self.spec.paid is not None else self.spec.kind == "collab",
             overrides=self.overrides,
+            recipient=direct and zone_of == "recipient" and at is not None and at.is_wall,
+            best=at is not None and at.best,
         )
         for item in items:
             for locale in self._locales(account, direct):
                 yield from _variants(self.spec, replace(slot, item=item, locale=locale))
 
     def _resolve(self, at: Moment, channel: str) -> datetime:
-        window, best = self.window, self.facts.best.get((self.market.code, channel))
-        due = resolve(at, day=window.day, starts=window.starts, ends=window.ends, zone=self.zone, best=best)
+        window, hour = self.window, self.facts.best.get((self.market.code, channel))
+        due = resolve(
+            at,
+            day=window.day,
+            starts=window.starts,
+            ends=window.ends,
+            zone=self.zone,
+            best=hour.at if hour else None,
+        )
         return due.astimezone(self.zone)
 
     def _audience(self, account: str) -> str:
@@ -264,7 +333,9 @@ class _InMarket:
         if closed and (why := self._held(closed)):
             return why
         if medium := self.facts.channels[account].medium:
-            return self._unnamed_sender(account, medium)
+            sender = self.facts.accounts[account]
+            unmarked = unmarked_sender(self.market, account, sender, medium)
+            return (unmarked and self._held(unmarked)) or self._unnamed_sender(account, medium)
         return ""
 
     def _held(self, gate: Gate) -> str:
@@ -299,14 +370,14 @@ class _InMarket:
         """The invitation to each creator of this market, and its follow-ups until there is a reply."""
         for index, wait in enumerate((timedelta(0), *outreach.follow_up)):
             wave = "invite" if index == 0 else f"follow-up-{index}"
-            wave_spec = WaveSpec(at=outreach.at, template=outreach.template)
+            wave_spec = WaveSpec(at=outreach.at.later(wait), zone="market", template=outreach.template)
             for account in self._accounts(wave, [outreach.channel]):
                 for creator in creators:
                     locale = self.facts.creators[creator].locale
-                    for placed in self._placements(wave, wave_spec, account, [creator], f"creator:{creator}"):
-                        if placed.locale == locale and placed.due_at and placed.local:
-                            later = replace(placed, due_at=placed.due_at + wait, local=placed.local + wait)
-                            invitation = replace(later, held_out=0, paid=False, stop_on="reply")
+                    one = f"creator:{creator}"
+                    for placed in self._placements(wave, wave_spec, account, [creator], one, "outreach.at"):
+                        if placed.locale == locale:
+                            invitation = replace(placed, held_out=0, paid=False, stop_on="reply")
                             self.draft.placements.append(invitation)
 
     def _skip(self, wave: str, place: str, why: str, path: str = "") -> None:

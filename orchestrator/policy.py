@@ -5,7 +5,7 @@ The order, the first that holds decides:
 1. what never changes back: removed, stopped, suppressed, no consent, sold out; then the offer's end;
 2. what has no time yet: its trigger, or its due time is still to come;
 3. the grace has passed: skipped, and the reason says what it was waiting for;
-4. what a person must end: approval, a pause, a stopped account;
+4. what a person must end: approval, a pause, an empty pool of codes, a stopped account;
 5. what time ends: the platform's wait, the breaker, the cap, quiet hours. The latest of them counts. If that
    is past the offer's end, past the grace, or on a blackout day, it is skipped, and the reason names both.
 """
@@ -47,13 +47,14 @@ class Case:
     zone: str  #: the market's
     ends_at: datetime | None = None  #: the offer's end
     market: str = ""
-    recipient_zone: str = ""  #: where it differs from the market's; quiet hours follow it
+    recipient_zone: str = ""  #: where it differs from the market's; quiet hours follow it, blackouts both
     quiet: tuple[Quiet, ...] = ()
     blackouts: Mapping[date, str] = field(default_factory=lambda: _NONE)  #: by date in `zone`
     trigger: str = ""  #: the event it waits for, such as `sold_out`
     approved: bool = True
     paused: str = ""  #: who paused what, as a sentence's end: `market JP by ana`
     account_stopped: str = ""  #: why, as a clause: `the token has expired`
+    empty_pool: str = ""  #: where its code should come from, and none is left
     removed: bool = False
     stopped: str = ""  #: why it is no longer wanted: `the creator replied`
     suppressed: str = ""  #: why this address is never contacted: `unsubscribed`
@@ -124,6 +125,8 @@ def _held(case: Case) -> str:
         return "not approved"
     if case.paused:
         return f"paused: {case.paused}"
+    if case.empty_pool:
+        return f"no code is left in the pool {case.empty_pool}"
     return f"the account is stopped: {case.account_stopped}" if case.account_stopped else ""
 
 
@@ -142,36 +145,47 @@ def _in_time(case: Case, due_at: datetime, now: datetime) -> Send | Wait | Skip:
             until, why = at, because
     if case.quiet:
         until, why = _after_quiet(case, until, last, why)
-    day = until.astimezone(zone(case.zone)).date() if case.blackouts else None
     moved = f"moves to {shown(until, case.zone)}: {why}" if until > now else ""
     if case.ends_at is not None and until > now and until >= case.ends_at:
         return Skip(f"{moved}; the offer ends {shown(case.ends_at, case.zone, until)}")
     if until > now and until > last:
         return Skip(f"{moved}; the grace of {length(case.late)} ends {shown(last, case.zone, until)}")
-    if day in case.blackouts and day is not None:
-        blocked = f"{day:%a} {day.day} {day:%b} is {case.blackouts[day]} in {case.market or case.zone}"
+    if blocked := _blackout(case, until):
         return Skip(f"{moved}; {blocked}" if moved else blocked)
     return Wait(until, moved) if moved else SEND
+
+
+def _blackout(case: Case, at: datetime) -> str:
+    """The day without promotions that it falls on, by the market's clock or by the recipient's."""
+    for name in dict.fromkeys((case.zone, case.recipient_zone or case.zone)) if case.blackouts else ():
+        day = at.astimezone(zone(name)).date()
+        if day in case.blackouts:
+            away = f" by the clock of {name}" if name != case.zone else ""
+            return f"{day:%a} {day.day} {day:%b} is {case.blackouts[day]} in {case.market or case.zone}{away}"
+    return ""
 
 
 def _after_quiet(case: Case, at: datetime, last: datetime, why: str) -> tuple[datetime, str]:
     """The first moment from `at` on outside quiet hours, looking no further than just past `last`."""
     name = case.recipient_zone or case.zone
-    away = f" in {name}" if name != case.zone else ""
+    where, told = zone(name), list[str]()
     while at <= last:
-        for quiet in case.quiet:
-            if end := _quiet_end(quiet, at, zone(name)):
-                day_long = quiet.starts == quiet.ends
-                why = f"a quiet day{away}" if day_long else f"quiet hours from {quiet.starts:%H:%M}{away}"
-                at = end
-                break
-        else:
-            return at, why
-    return at, why
+        held = next((found for quiet in case.quiet if (found := _quiet_until(quiet, at, where))), None)
+        if held is None:
+            break
+        at, because = held
+        if because.startswith(_HOURS) and told:
+            continue  # the night beside a quiet day explains nothing more
+        told.append(because)
+    away = f" in {name}" if name != case.zone else ""
+    return at, f"{', '.join(told)}{away}" if told else why
 
 
-def _quiet_end(quiet: Quiet, at: datetime, where: ZoneInfo) -> datetime | None:
-    """When the window that holds `at` ends, if one does."""
+_HOURS = "quiet hours"
+
+
+def _quiet_until(quiet: Quiet, at: datetime, where: ZoneInfo) -> tuple[datetime, str] | None:
+    """When the window that holds `at` ends, and what it is, if one does."""
     wall = at.astimezone(where).replace(tzinfo=None)
     over_night = _DAY if quiet.ends <= quiet.starts else timedelta(0)
     for day in (wall.date(), wall.date() - _DAY):
@@ -183,8 +197,16 @@ def _quiet_end(quiet: Quiet, at: datetime, where: ZoneInfo) -> datetime | None:
         for fold in (0, 1):  # an hour that a clock change repeats ends twice; one that it skips, later
             moment = end.replace(tzinfo=where, fold=fold).astimezone(UTC)
             if moment > at:
-                return moment
+                return moment, _named(quiet, day)
     return None
+
+
+def _named(quiet: Quiet, day: date) -> str:
+    """`quiet hours from 22:00`; `Sun 15 Nov is a quiet day`."""
+    if quiet.starts != quiet.ends:
+        return f"{_HOURS} from {quiet.starts:%H:%M}"
+    what = "a quiet day" if day.weekday() in quiet.weekdays else "a public holiday"
+    return f"{day:%a} {day.day} {day:%b} is {what}"
 
 
 def shown(moment: datetime, where: str, beside: datetime | None = None) -> str:

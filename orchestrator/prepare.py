@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from content.claims import plain, visible
-from content.links import short_code, tracked
-from content.message import Feature, Media, Message, count, problems
+from content.links import address_in, short_code, tracked
+from content.message import Feature, Media, Message, count, problems, too_long
 from content.offer import Offer, check
-from content.render import Edition, Renderer, Scene, TemplateProblem, required_label
-from locales.catalog import reviewer
+from content.parts import in_parts
+from content.personal import MARKED, Skeleton
+from content.render import Edition, Renderer, Scene, TemplateProblem
+from locales.catalog import place_in, reviewer
 from locales.document import Problem
-from orchestrator.gates import Gate, Verdict, cited, shown_permits
+from orchestrator.direct import lacking, may_link, stamped
+from orchestrator.gates import Verdict, shown_permits
+from orchestrator.lawful import label_alone, lawful, said_in
 from orchestrator.offers import offer_in
 from orchestrator.plan import Draft, Placement, Skipped, rules_of
+from orchestrator.translation.texts import gift_key, product_key
 
 if TYPE_CHECKING:
     from locales.market import Market
     from orchestrator.facts import ChannelFacts, Facts
     from orchestrator.spec import CampaignSpec
+
+#: What a personal field is taken for where a message is measured, and what stands in a link to unsubscribe.
+_SOMEBODY, _TOKEN = "Alexandria", "x" * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,14 @@ class Prepared:
     label: str  #: the ad label it carries; empty where none is needed
     code: str = ""  #: of its tracked link
     url: str = ""  #: where that link leads
+    read: Message | None = None  #: as somebody reads it, where it has personal places
 
     @property
     def gist(self) -> str:
-        """The text on one line, or the subject where there is one."""
+        """The text on one line, or the subject where there is one; personal places by their names."""
         message = self.edition.message
-        return message.title or " · ".join(line for line in message.text.splitlines() if line)
+        gist = message.title or " · ".join(line for line in message.text.splitlines() if line)
+        return MARKED.sub(lambda place: f"‹{place[1]}›", gist)
 
 
 @dataclass(slots=True)
@@ -58,16 +67,16 @@ class Preparation:
 def prepare(spec: CampaignSpec, draft: Draft, facts: Facts, renderer: Renderer) -> Preparation:
     """Render every placement of a draft. Nothing is cut or dropped silently: it is a problem, all at once."""
     found = Preparation(skipped=list(draft.skipped), problems=list(draft.problems), asks=sorted(draft.asks))
-    offers: dict[tuple[str, str, str], Offer | None] = {}
+    offers: dict[tuple[str, str, str, bool], Offer | None] = {}
     for placement in draft.placements:
-        slot = (placement.market, placement.locale, placement.item)
+        slot = (placement.market, placement.locale, placement.item, bool(placement.whom))
         if slot not in offers:
             offers[slot] = _offer(spec, placement, draft, facts, found)
         offer = offers[slot]
         if offer is not None:
             _prepare_one(spec, placement, offer, facts, renderer, found)
     found.hash = plan_hash(found.prepared, spec.approval.by)
-    found.asks = sorted(set(found.asks))
+    found.asks = sorted({*found.asks, *label_alone(found.prepared, facts)})
     locales = sorted({row.placement.locale for row in found.prepared})
     found.unreviewed = [locale for locale in locales if not reviewer(locale)]
     return found
@@ -89,7 +98,9 @@ def _offer(
 ) -> Offer | None:
     market, window = facts.markets[placement.market], draft.windows[placement.market]
     try:
-        return offer_in(spec, market, facts, window, placement.locale, placement.item)
+        offer = offer_in(spec, market, facts, window, placement.locale, placement.item)
+        pool = spec.offer.code_pool if placement.whom else None
+        return replace(offer, code="", pool=pool) if pool else offer
     except ValueError as error:
         problem = Problem(spec.campaign, path="products", text=str(error))
         if problem not in found.problems:
@@ -106,8 +117,8 @@ def _prepare_one(
     found: Preparation,
 ) -> None:
     key, market, channel = placement.key, facts.markets[placement.market], facts.channels[placement.account]
-    label = market.label_in(placement.locale) if placement.paid else ""
-    target = _target(offer, facts)
+    label = market.label_in(placement.locale, facts.shop) if placement.paid else ""
+    target = _target(placement, offer, facts)
     notices = dict(shown_permits(spec, placement, market, facts)) if not placement.stop_on else {}
     code = short_code(facts.shop.encode(), key) if target else ""
     url = (
@@ -121,6 +132,7 @@ def _prepare_one(
         link = ""
     try:
         media = tuple(_media(spec, placement, facts, renderer))
+        found.asks.extend(_doubted_names(spec, placement, offer, facts, renderer))
         scene = _scene(spec, placement, offer, facts, label=label, link=link, media=media)
         edition = renderer.render(replace(scene, notices=tuple(notices.values())))
     except TemplateProblem as error:
@@ -130,20 +142,41 @@ def _prepare_one(
     except LookupError as error:
         found.problems.append(Problem(key, text=str(error.args[0])))
         return
-    message = _linked(_stamped(edition.message, market, channel.medium, found), placement)
+    found.asks.extend(edition.pinned.get("doubted", ()))
+    message, unmarked = stamped(edition.message, market, channel.medium)
+    found.asks.extend([unmarked] if unmarked else [])
+    message = _linked(message, placement)
+    if not may_link(market, channel.medium):
+        message = replace(message, link="")
     if Feature.ALT_TEXT not in channel.carries and any(each.alt for each in message.media):
         message = replace(message, media=tuple(replace(each, alt="") for each in message.media))
         found.asks.append(f"{channel.name} carries no alt text: its pictures go out without")
+    wrong = list(_false(message, placement, offer, list(notices.values())))
+    if threads := _threads(spec, placement, channel):
+        message = _in_parts(message, offer, market, label, channel, list(notices.values()))
+    if channel.limits.after_check and channel.live:
+        found.asks.append(f"{placement.account}: its limits are not known yet; run silkpost channels check")
     edition = replace(edition, message=message)
-    wrong = list(_wrong(edition.message, placement, offer, channel, list(notices.values())))
-    for gate in _lawful(edition.message, placement, market, label, notices):
+    read = _as_read(edition, facts) if edition.fields else None
+    wrong[:0] = _unfit(read or message, channel, may_be_thread=threads is False)
+    asked = list(lawful(message, placement, market, facts, label=label, notices=notices))
+    if channel.medium and not placement.stop_on:
+        sender = facts.accounts[placement.account].sender.get(market.code, {})
+        asked += lacking(message, edition.fields, market, channel.medium, sender)
+    for gate in asked:
         verdict = gate.verdict(spec)
         if verdict is Verdict.BLOCKS:
             wrong.append(gate.text)
         elif verdict is Verdict.ASKS:
             found.asks.append(f"{key}: {gate.text}")
     found.problems.extend(Problem(key, text=text) for text in wrong)
-    found.prepared.append(Prepared(placement, edition, offer, label, code, url))
+    found.prepared.append(Prepared(placement, edition, offer, label, code, url, read))
+
+
+def _as_read(edition: Edition, facts: Facts) -> Message:
+    """The message with its personal places filled, as long as most of them are: for what is counted."""
+    values = dict.fromkeys(edition.fields, _SOMEBODY)
+    return Skeleton(edition).fill({**values, "unsubscribe": f"{facts.public_url.rstrip('/')}/u/{_TOKEN}"})
 
 
 def _scene(
@@ -168,10 +201,12 @@ def _scene(
         market=placement.market,
         locale=placement.locale,
         zone=placement.zone,
+        sign=facts.markets[placement.market].sign,
+        tax=facts.markets[placement.market].tax.value,
         offer=offer,
         campaign=spec.campaign,
         template=placement.template or spec.content.template or "",
-        due_at=placement.due_at or placement.ends_at,
+        due_at=None if placement.recipient else placement.due_at or placement.ends_at,
         direct=placement.kind == "direct",
         link=link,
         creator=_shown_creator(creator.name, creator.handles.get(channel.name)) if creator else "",
@@ -179,6 +214,7 @@ def _scene(
         variant=spec.content.variants.get(placement.variant, {}),
         sender=sender.get("name", facts.shop),
         identity=" · ".join(sender[name] for name in ("name", "address", "contact") if sender.get(name)),
+        opt_out=sender.get("opt_out", ""),
         media=media,
         paid=placement.paid and Feature.PAID_PARTNERSHIP in channel.carries,
         pinned={"rates": f"{facts.rates.source} {facts.rates.on}"},
@@ -189,11 +225,11 @@ def _shown_creator(name: str, handle: str | None) -> str:
     return f"{name} ({handle})" if handle else name
 
 
-def _target(offer: Offer, facts: Facts) -> str:
+def _target(placement: Placement, offer: Offer, facts: Facts) -> str:
     """Where a reader should land: the one product, else the shop."""
     if len(offer.prices) == 1 and offer.prices[0].url:
         return offer.prices[0].url
-    return facts.shop_url
+    return address_in(facts.shop_url, placement.market, placement.locale)
 
 
 def _media(spec: CampaignSpec, placement: Placement, facts: Facts, renderer: Renderer) -> Iterator[Media]:
@@ -210,24 +246,19 @@ def _media(spec: CampaignSpec, placement: Placement, facts: Facts, renderer: Ren
     yield replace(facts.media[path], alt=text)
 
 
-def _stamped(message: Message, market: Market, medium: str, found: Preparation) -> Message:
-    """Put the marks that the market's law wants on a direct message where it wants them."""
-    rules = market.direct_by(medium) if medium else None
-    if rules is None or rules.stamps is None:
-        return message
-    if not rules.stamps.verified:
-        found.asks.append(f"{market.code} {medium}: marks not added ({rules.stamps.cited})")
-        return message
-    for stamp in rules.stamps.value:
-        if stamp.part == "subject" and message.title and not message.title.startswith(stamp.text):
-            message = replace(message, title=f"{stamp.text} {message.title}")
-        elif stamp.part == "sender":
-            parts = (stamp.text, message.sender) if stamp.at == "start" else (message.sender, stamp.text)
-            message = replace(message, sender="".join(parts))
-        elif stamp.part == "body" and stamp.text not in message.text:
-            text = f"{stamp.text} {message.text}" if stamp.at == "start" else f"{message.text}\n{stamp.text}"
-            message = replace(message, text=text)
-    return message
+def _doubted_names(
+    spec: CampaignSpec, placement: Placement, offer: Offer, facts: Facts, renderer: Renderer
+) -> Iterator[str]:
+    """Names of products and gifts, and an alternative text, that no person has accepted in this locale."""
+    if not facts.doubts:
+        return
+    names = [(product_key(price.product), facts.products[price.product].name) for price in offer.prices]
+    for key, written in (*names, (gift_key(spec.campaign), spec.offer.gift)):
+        if written and not isinstance(written, str):
+            place = place_in(written, placement.locale)
+            yield from filter(None, [facts.doubts.get((place, key))])
+    if spec.content.media and spec.content.media.alt:
+        yield from filter(None, [renderer.doubt(spec.content.media.alt, placement.locale)])
 
 
 def _linked(message: Message, placement: Placement) -> Message:
@@ -237,61 +268,51 @@ def _linked(message: Message, placement: Placement) -> Message:
     return replace(message, text=f"{message.text}\n{message.link}")
 
 
-def _wrong(
-    message: Message, placement: Placement, offer: Offer, channel: ChannelFacts, notices: Iterable[str]
-) -> Iterator[str]:
-    """What the channel cannot carry, and what the text promises beyond the offer."""
-    yield from problems(message, channel.limits, channel.carries)
+def _threads(spec: CampaignSpec, placement: Placement, channel: ChannelFacts) -> bool | None:
+    """Whether a text too long for one post becomes a thread; None where the channel carries none."""
+    if Feature.THREAD not in channel.carries or placement.kind == "direct":
+        return None
+    asked = spec.content.thread
+    return asked if isinstance(asked, bool) else not {placement.account, channel.name}.isdisjoint(asked)
+
+
+def _in_parts(
+    message: Message, offer: Offer, market: Market, label: str, channel: ChannelFacts, notices: Iterable[str]
+) -> Message:
+    """The message as a thread where it is too long for one post.
+
+    Each part is a post of its own, so each begins with the label where the market wants it at the start.
+    """
+    names = [price.name for price in offer.prices]
+    whole = [offer.code or "", label, *names, *notices]
+    before = label if label and market.label.value.place == "start" else ""
+    return in_parts(message, channel.limits, whole=whole, before=before)
+
+
+def _unfit(message: Message, channel: ChannelFacts, *, may_be_thread: bool) -> Iterator[str]:
+    """What the channel does not carry; of a text too long, also what may be done about it."""
+    long = too_long(message, channel.limits)
+    for problem in problems(message, channel.limits, channel.carries):
+        if problem in long and may_be_thread:
+            problem = f"{problem}; content: {{thread: [{channel.name}]}} makes a thread of it"
+        yield problem
+    yield from channel.refuses(message)
+
+
+def _false(message: Message, placement: Placement, offer: Offer, notices: Iterable[str]) -> Iterator[str]:
+    """What the whole text promises beyond the offer."""
     names = [price.name for price in offer.prices]
     allowed = [*notices, *names, offer.gift, *(word for name in names for word in name.split())]
     promise = partial(check, offer=offer, locale=placement.locale, zone=placement.zone, allowed=allowed)
-    yield from (f"{text} ({placement.locale})" for text in promise(_said(message)))
+    yield from (f"{text} ({placement.locale})" for text in promise(said_in(message)))
     if message.html:
         yield from (f"{text} ({placement.locale}, HTML)" for text in promise(message.html, html=True))
 
 
-def _said(message: Message) -> str:
-    return "\n".join(part for part in (message.title, message.summary, message.text, *message.thread) if part)
-
-
-def _lawful(
-    message: Message, placement: Placement, market: Market, label: str, notices: Mapping[str, str]
-) -> Iterator[Gate]:
-    """What the market's law misses in the text, or does not want there."""
-    said = _said(message)
-    if label and (wrong := _unlabelled(said, message.text, label, market.label.value.place)):
-        name = f"{market.code}.label"
-        text = f"a paid post in {market.code}: {wrong} ({cited(name, market.label)})"
-        yield Gate(name, market.label, text)
-    for name, words in notices.items():
-        if not _shows(words, message):
-            fact = market.permits[name.rpartition(".")[2]]
-            text = f'the text does not show "{words}" ({cited(name, fact)}); add {{{{ notices }}}} to it'
-            yield Gate(name, fact, text)
-    for key, rule in market.words.items():
-        name = f"{market.code}.words.{key}"
-        unless = f" unless {rule.value.unless}" if rule.value.unless else ""
-        for word in rule.value.found_in(said):
-            text = f'the text says "{word}", which {market.code} does not allow{unless} ({cited(name, rule)})'
-            yield Gate(name, rule, text, sure=not unless)
-
-
-def _unlabelled(said: str, text: str, label: str, place: str) -> str | None:
-    """What is wrong with the place of the ad label."""
-    if place == "start":
-        return required_label(text, label)
-    return None if label in said else f'the text does not say "{label}"; add {{{{ label }}}}'
-
-
-def _shows(words: str, message: Message) -> bool:
-    """Whether a reader of either part finds the words."""
-    parts = [_said(message), *([visible(message.html)] if message.html else [])]
-    return all(plain(words) in plain(part) for part in parts)
-
-
 def measured(row: Prepared, channel: ChannelFacts) -> str:
-    """`212/500`: how long the text is and may be, as the platform counts."""
-    limits, message = channel.limits, row.edition.message
-    most = limits.caption if message.media and limits.caption is not None else limits.text
+    """`212/500`: how long the text is and may be, as the platform counts; `3 × 480/500` is a thread."""
+    limits, message = channel.limits, row.read or row.edition.message
+    most = limits.text_of(message)
     long = count(message.text, limits.counting, limits.link_length)
-    return f"{long:,}/{most:,}" if most is not None else f"{long:,}"
+    parts = f"{1 + len(message.thread)} × " if message.thread else ""
+    return f"{parts}{long:,}/{most:,}" if most is not None else f"{parts}{long:,}"

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locales.catalog import fallbacks
 from locales.document import Problem, SpecError
 from locales.rates import Rates
+from orchestrator import best
 from orchestrator.diff import Change, Sign, diff
 from orchestrator.gather import gather
 from orchestrator.offers import BASE
-from orchestrator.overrides import no_override
+from orchestrator.overrides import no_override, spared, without
 from orchestrator.plan import plan
 from orchestrator.policy import Case, Quiet, Send, Skip, Wait, decide
 from orchestrator.prepare import Preparation, Prepared, prepare
 from orchestrator.prior import Charged
 from orchestrator.quiet import quiet_of
+from orchestrator.recipients import InZone, in_zones, overall
 from orchestrator.shelf import FOLDER, keep
+from orchestrator.shortages import shortages
 from orchestrator.workspace import Audience
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from locales.money import Money
     from orchestrator.facts import Facts
     from orchestrator.plan import Placement
+    from orchestrator.score import Learned
     from orchestrator.spec import Campaign
     from orchestrator.store import Store
     from orchestrator.store.audience import Reach
@@ -49,6 +53,9 @@ class Proposal:
         default_factory=dict
     )  #: by key: what will not leave as planned
     reach: Mapping[str, Reach] = field(default_factory=dict)  #: by key: how many a direct placement addresses
+    zones: Mapping[str, Sequence[InZone]] = field(
+        default_factory=dict
+    )  #: by key: where recipients' zones make a difference, what becomes of it in each
     shelf: Path = FOLDER  #: where the media are kept that it carries
 
     @property
@@ -90,7 +97,7 @@ def propose(
     most_days = workspace.settings.rates.most_days
     if rates.too_old(now.date(), most_days) and not pinned:
         raise SpecError([_stale(rates, now.date(), most_days)])
-    learned = _pinned_hours(pinned["hours"]) if pinned else None
+    hours = best.pinned(pinned["hours"]) if pinned else {}
     given = {**((pinned or {}).get("given") or {}), **(overrides or {})}
     campaign = _overriding(workspace, campaign, given)
     facts = gather(
@@ -100,17 +107,31 @@ def propose(
         now,
         checked=checked,
         live=live,
-        learned=learned,
+        pinned=hours,
         history=history,
     )
-    preparation = prepare(campaign.spec, plan(campaign.spec, facts), facts, renderer)
+    draft = plan(campaign.spec, facts)
+    if store is not None and (open_ := best.used(draft.placements) - hours.keys()):
+        facts = best.with_learned(facts, _learned(store, now), open_)
+        draft = plan(campaign.spec, facts)
+    preparation = prepare(campaign.spec, draft, facts, renderer)
     preparation.problems = [_located(problem, campaign) for problem in preparation.problems]
     changes = diff(preparation.prepared, stored)
     outlook = _outlook(changes, facts, now)
     preparation.asks = sorted({*preparation.asks, *_doubted_days(changes, facts)})
-    reach = _reach(store, campaign, preparation, facts) if store is not None else {}
     shelf = workspace.root / FOLDER
-    return Proposal(campaign, facts, preparation, changes, outlook, reach, shelf)
+    if store is None:
+        return Proposal(campaign, facts, preparation, changes, outlook, shelf=shelf)
+    locked = {change.key for change in changes if change.sign is Sign.LOCKED}
+    reach, zones = _people(store, campaign, preparation, facts, now, locked)
+    lacking = shortages(store, preparation.prepared, reach, facts, locked)
+    preparation.asks = sorted({*preparation.asks, *lacking})
+    for row in preparation.prepared:
+        key = row.placement.key
+        if row.placement.recipient and zones.get(key):
+            outlook.pop(key, None)
+            outlook |= {key: said} if (said := overall(zones[key])) else {}
+    return Proposal(campaign, facts, preparation, changes, outlook, reach, zones, shelf)
 
 
 def _overriding(workspace: Workspace, campaign: Campaign, given: Mapping[str, str]) -> Campaign:
@@ -162,7 +183,7 @@ def case_of(placement: Placement, facts: Facts) -> Case:
         ends_at=placement.ends_at,
         market=market.code,
         quiet=quiet,
-        blackouts=facts.blackouts.get(market.code, {}),
+        blackouts=without(facts.blackouts.get(market.code, {}), spared(market.code, placement.overrides)),
         trigger=placement.trigger,
     )
 
@@ -188,10 +209,11 @@ def _doubted_days(changes: Sequence[Change], facts: Facts) -> Iterator[str]:
             continue
         name = facts.blackouts.get(placement.market, {}).get(placement.local.date(), "")
         fact = facts.markets[placement.market].blackout.get(name)
-        if fact and not fact.verified:
+        if fact and not fact.verified and name not in spared(placement.market, placement.overrides):
             yield (
-                f"{placement.market} gets no promotion on {placement.local:%d %b} ({name}); "
-                f"to decide otherwise, write blackout.{name} in markets/{placement.market}.yaml"
+                f"{placement.market} gets no promotion on {placement.local:%d %b} ({name}); to decide "
+                f"otherwise, override {placement.market}.blackout.{name} in a campaign of that very day, or "
+                f"write blackout.{name} in markets/{placement.market}.yaml for all"
             )
 
 
@@ -205,14 +227,44 @@ def audiences_of(campaign: Campaign, facts: Facts) -> dict[str, Audience]:
     return own | ones
 
 
-def _reach(store: Store, campaign: Campaign, preparation: Preparation, facts: Facts) -> dict[str, Reach]:
-    """How many people each direct placement finds and addresses, counted in the store as it is now."""
+def _people(
+    store: Store,
+    campaign: Campaign,
+    preparation: Preparation,
+    facts: Facts,
+    now: datetime,
+    locked: Collection[str],
+) -> tuple[dict[str, Reach], dict[str, list[InZone]]]:
+    """How many people each direct placement finds and addresses, as the store is now, and in which zones.
+
+    Zones are counted only where they make a difference: the time is each recipient's own, or what holds it
+    up in one zone does not in another. What is `locked` keeps the times it left by.
+    """
     from orchestrator.store import audience, plans
 
     rules, mediums = audiences_of(campaign, facts), _mediums(facts)
+    reach: dict[str, Reach] = {}
+    zones: dict[str, list[InZone]] = {}
+    known: dict[tuple[str, str], list[str]] = {}
     with store.read() as connection:
-        found = plans.selections(connection, preparation.prepared, rules, mediums, fallbacks)
-        return {row.placement.key: audience.count(connection, selection) for row, selection in found}
+        for row, selection in plans.selections(connection, preparation.prepared, rules, mediums, fallbacks):
+            placement, lives = row.placement, (selection.medium, selection.market)
+            reach[placement.key] = audience.count(connection, selection)
+            if placement.due_at is None or placement.key in locked:
+                continue
+            if lives not in known:
+                known[lives] = audience.zones(connection, *lives)
+            case = case_of(placement, facts)
+            if placement.recipient or _differ(placement, case, known[lives], now):
+                counts = audience.by_zone(connection, selection)
+                zones[placement.key] = in_zones(placement, case, counts, now)
+    return reach, zones
+
+
+def _differ(placement: Placement, case: Case, names: Sequence[str], now: datetime) -> bool:
+    """Whether a message that leaves at one instant fares differently in some of these zones."""
+    fates = {each.decided for each in in_zones(placement, case, dict.fromkeys(["", *names], 1), now)}
+    return len(fates) > 1
 
 
 def _mediums(facts: Facts) -> dict[str, str]:
@@ -242,7 +294,7 @@ def apply(
         spec=proposal.campaign.document.text,
         facts={
             "rates": facts.rates.pinned(),
-            "hours": _hours(facts),
+            "hours": best.to_pin(facts, [row.placement for row in proposal.preparation.prepared]),
             "overrides": {override.fact: override.because for override in spec.overrides},
             "given": {each.fact: each.because for each in spec.overrides if each.fact not in written},
         },
@@ -253,6 +305,7 @@ def apply(
         summary=_summary(proposal),
         audiences=audiences_of(proposal.campaign, facts),
         mediums=_mediums(facts),
+        by_zone=_by_zone(proposal),
         refresh=refresh,
     )
     saved = plans.save(store, new, now, fallbacks=fallbacks, on_progress=on_progress)
@@ -283,14 +336,20 @@ def _offered(proposal: Proposal) -> dict[tuple[str, str], Charged]:
     }
 
 
-def _hours(facts: Facts) -> dict[str, str]:
-    return {f"{market}/{channel}": f"{at:%H:%M}" for (market, channel), at in sorted(facts.best.items())}
+def _by_zone(proposal: Proposal) -> dict[str, dict[str, datetime]]:
+    """When each placement that goes by its recipients' clocks is due in each of their zones."""
+    return {
+        row.placement.key: {each.zone: each.due_at for each in proposal.zones.get(row.placement.key, ())}
+        for row in proposal.preparation.prepared
+        if row.placement.recipient
+    }
 
 
-def _pinned_hours(kept: Mapping[str, str]) -> dict[tuple[str, str], time]:
-    """The best hours an earlier plan resolved: they stay, so that what was approved does not move."""
-    parted = ((name.split("/", 1), written) for name, written in kept.items())
-    return {(market, channel): time.fromisoformat(written) for (market, channel), written in parted}
+def _learned(store: Store, now: datetime) -> dict[tuple[str, str], Learned]:
+    from orchestrator.report.summary import best_hours
+
+    with store.read() as connection:
+        return best_hours(connection, now)
 
 
 def _summary(proposal: Proposal) -> dict[str, Any]:

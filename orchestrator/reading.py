@@ -14,11 +14,13 @@ from locales.sentences import shown, unknown
 from orchestrator import check, credentials, sheet
 from orchestrator.forms import ID_FORM, LOCALE_FORM
 from orchestrator.spec import Campaign, CampaignSpec
+from orchestrator.translation import memory
 from orchestrator.workspace import (
     Accounts,
     Audience,
     Creators,
     GivenPermit,
+    Glossary,
     OwnDays,
     Products,
     Settings,
@@ -60,6 +62,7 @@ class Reading:
         products = self._products()
         creators = self._part("creators", "creators.yaml", Creators)
         days = self._part("calendar", "calendar.yaml", OwnDays)
+        glossary = self._part("glossary", "glossary.yaml", Glossary)
         workspace = Workspace(
             self.root,
             settings or Settings(shop="-"),
@@ -70,9 +73,13 @@ class Reading:
             days.root if days else {},
             self._strings(),
             self.documents,
+            glossary.root if glossary else {},
+            self._memory(),
         )
         self._markets(workspace)
         self._accounts(workspace)
+        if "accounts" not in self.unread:
+            self.problems += _alerts(workspace)
         if "markets" not in self.unread:
             self.problems += _around(workspace)
             self.problems += _permits(workspace)
@@ -179,6 +186,14 @@ class Reading:
                 found[path.stem] = strings.flat()
         return found
 
+    def _memory(self) -> dict[memory.Name, memory.Made]:
+        """What each translation was made from."""
+        try:
+            return memory.read(self.root)
+        except SpecError as error:
+            self.problems += error.problems
+            return {}
+
     def _markets(self, workspace: Workspace) -> None:
         """The workspace's own market files, whether a campaign names them or not."""
         if folder := workspace.markets_folder:
@@ -230,8 +245,24 @@ def _around(workspace: Workspace) -> Iterator[Problem]:
             yield document.problem(
                 (name, "market"), f"{shown(creator.market)} is {unknown(creator.market, known)}"
             )
+    yield from _addresses(workspace, workspace.settings.url, SETTINGS, ("url",), known)
     for name in workspace.products:
         yield from _prices(workspace, name, known)
+
+
+def _alerts(workspace: Workspace) -> Iterator[Problem]:
+    """Whoever hears of alerts is one of our accounts, and posts to nobody but us."""
+    from channels import load
+
+    document = workspace.documents[SETTINGS]
+    for index, name in enumerate(workspace.settings.alerts):
+        if name not in workspace.accounts:
+            text = f"{shown(name)} is {unknown(name, workspace.accounts)}"
+            yield document.problem(("alerts", index), text)
+        elif not (channel := load(workspace.accounts[name].channel)).for_teams:
+            teams = "name a robot's account, such as slack, wecom, feishu, dingtalk or discord"
+            what = "writes to persons" if channel.medium else "posts to everybody"
+            yield document.problem(("alerts", index), f"{name} {what}; {teams}")
 
 
 def _locales(
@@ -282,11 +313,22 @@ def _asked_for(
             yield document.problem((*path, name, "shown"), what)
 
 
+def _addresses(
+    workspace: Workspace, url: str | Mapping[str, str], file: str, path: ValuePath, known: Collection[str]
+) -> Iterator[Problem]:
+    """Addresses for a market that there is not."""
+    for code in () if isinstance(url, str) else url:
+        if code.isupper() and code not in known:
+            what = unknown(code, [*known, "base"], check.OFTEN_MEANT)
+            yield workspace.documents[file].problem((*path, code), what, key=True)
+
+
 def _prices(workspace: Workspace, name: str, known: Collection[str]) -> Iterator[Problem]:
     """A product's price for no market, or in another currency than the market's."""
     file = "products.csv" if "products.csv" in workspace.documents else "products.yaml"
     document = workspace.documents[file]
     product = workspace.products[name]
+    yield from _addresses(workspace, product.url, file, (name, "url"), known)
     written = [("prices", *each) for each in product.prices.items()]
     for part, code, price in [*written, *(("prior", *each) for each in product.prior.items())]:
         path = (name, part, code)

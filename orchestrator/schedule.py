@@ -82,7 +82,8 @@ TICKS = (
     Tick("score", timedelta(minutes=10), timedelta(days=1)),
     Tick("rates", timedelta(hours=6), timedelta(days=1), at_once=True),
     Tick("backup", timedelta(days=1), timedelta(days=3650)),
-    Tick("digest", timedelta(days=1), timedelta(days=1)),
+    Tick("alerts", timedelta(minutes=1), timedelta(days=3650)),
+    Tick("digest", timedelta(hours=1), timedelta(days=1)),
     Tick("retention", timedelta(days=1), timedelta(days=1)),
 )
 
@@ -206,8 +207,7 @@ async def simulate(
         again = await jobs[name]()
         following = at + every[name]
         if name == "dispatch":
-            due = await engine.store.fetch(queue.next_due, clock.now())
-            sooner = [moment for moment in (again, due) if isinstance(moment, datetime)]
-            following = min([following, *(moment for moment in sooner if moment > clock.now())])
+            sooner = [again] if isinstance(again, datetime) and again > clock.now() else []
+            following = min([following, *sooner])
         heapq.heappush(heap, (following, order, name))
     clock.advance_to(max(until, clock.now()))

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from orchestrator.files import write_whole
+
 FOLDER = Path(".silkpost") / "schema"  #: in a workspace; the modelines of `silkpost init` point there
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCALARS = ("string", "number", "boolean")
@@ -20,7 +22,16 @@ def inputs() -> dict[str, type[BaseModel]]:
     """The model of each kind of file: `campaign` for campaigns/*.yaml, `accounts` for accounts.yaml, …"""
     from locales.market import Market
     from orchestrator.spec import CampaignSpec
-    from orchestrator.workspace import Accounts, Audience, Creators, OwnDays, Products, Settings, Strings
+    from orchestrator.workspace import (
+        Accounts,
+        Audience,
+        Creators,
+        Glossary,
+        OwnDays,
+        Products,
+        Settings,
+        Strings,
+    )
 
     return {
         "accounts": Accounts,
@@ -28,6 +39,7 @@ def inputs() -> dict[str, type[BaseModel]]:
         "calendar": OwnDays,
         "campaign": CampaignSpec,
         "creators": Creators,
+        "glossary": Glossary,
         "market": Market,
         "products": Products,
         "settings": Settings,
@@ -64,7 +76,7 @@ def write(workspace: Path) -> list[Path]:
     written = []
     for name, schema in schemas().items():
         path = folder / f"{name}.json"
-        path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
         written.append(path)
     return written
 

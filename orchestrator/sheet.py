@@ -12,7 +12,7 @@ from locales.sentences import unknown
 
 MOST_BYTES = 16 << 20
 COLUMNS = ("id", "name", "url", "image", "stock")
-GROUPS = ("name", "price", "prior")  #: `name.de_DE`, `price.JP`, `price.base`, `prior.DE`
+GROUPS = ("name", "price", "prior", "url")  #: `name.de_DE`, `price.JP`, `price.base`, `prior.DE`, `url.JP`
 
 
 def read(path: Path, *, file: str) -> Document:
@@ -72,13 +72,12 @@ def _row(
     for name, cell in cells.items():
         group, _, key = name.partition(".")
         path = ("prices" if group == "price" else group, key) if key else (group,)
-        if len(path) == 1:
-            entry[path[0]] = cell
-        elif isinstance(inner := entry.setdefault(path[0], {}), dict):
+        if len(path) == 1 and group not in entry:
+            entry[group] = cell
+        elif key and isinstance(inner := entry.setdefault(path[0], {}), dict):
             inner[key] = cell
         else:
-            return [
-                Problem(file, line, 1, f"{product}.{name}", "stands beside a name for all; keep one of them")
-            ]
+            what = f"stands beside a {group} for all; keep one of them"
+            return [Problem(file, line, 1, f"{product}.{name}", what)]
         places[(product, *path)] = (line, 1)
     return []

@@ -24,8 +24,11 @@ from orchestrator.forms import (
     Percent,
     Text,
     WaveId,
+    YesOrNames,
 )
 from orchestrator.moment import Moment
+
+ZoneOf = Literal["market", "recipient"]
 
 
 class StepSpec(Part):
@@ -69,10 +72,19 @@ class OfferSpec(Part):
     free_shipping_from: dict[MarketCode, Amount] = Field(
         default_factory=dict, description="by market, the least to spend for it"
     )
-    new_customers: bool = Field(False, description="whether it is for a first order only")
+    new_customers: bool = Field(
+        False,
+        description="whether it is for a first order only: no message of it reaches who has ordered, by the "
+        "orders that came in or by a contact's field orders",
+    )
     starts: Moment = Field(description="when the offer begins, such as day 00:00 or 2026-11-27 18:00")
     ends: Moment = Field(description="when the offer ends, such as day 23:59 or starts +4h")
     code: Text | None = Field(None, description="the discount code; {creator} and {market} are filled")
+    code_pool: Id | None = Field(
+        None,
+        description="a pool of codes: each direct message gives its reader one of their own; "
+        "silkpost codes import fills it",
+    )
     stock: int | None = Field(None, ge=1, description="how many pieces there are; none left means sold out")
 
 
@@ -84,6 +96,9 @@ class WaveSpec(Part):
     late: Duration | None = Field(
         None,
         description="how late it may still be sent; without it 30m for flash, 6h for holiday, 12h for collab",
+    )
+    zone: ZoneOf | None = Field(
+        None, description="recipient: messages arrive at this time of day in each recipient's own zone"
     )
     channels: list[Text] | None = Field(None, min_length=1, description="fewer than the campaign's")
     template: Text | None = Field(None, description="a template's name, where it is not the wave's own")
@@ -110,6 +125,11 @@ class ContentSpec(Part):
     holdout: Percent = Field(
         Decimal(0),
         description="the part of the audience that gets nothing, to measure lift; direct channels only",
+    )
+    thread: YesOrNames = Field(
+        False,
+        description="where a text too long for one post becomes a thread: a list of channels or accounts, "
+        "or yes for all that carry threads",
     )
 
 
@@ -170,6 +190,10 @@ class CampaignSpec(Part):
     )
     waves: dict[WaveId, WaveSpec] = Field(
         min_length=1, description="the campaign's moments by id, such as {launch: {at: starts}}"
+    )
+    zone: ZoneOf = Field(
+        "market",
+        description="whose clock the waves' times of day are read by: each market's, or each recipient's",
     )
     audience: dict[Text, Id] = Field(
         default_factory=dict, description="an audience for each direct account, channel or medium"

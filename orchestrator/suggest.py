@@ -87,11 +87,12 @@ def starter(workspace: Workspace, suggestion: Suggestion) -> str:
     posts, letters = _accounts(workspace, markets)
     audience = next(iter(sorted(workspace.audiences)), "")
     letters = letters if audience else []
+    doubt = "          # ±1 day until it is announced" if suggestion.estimated else ""
     lines = [
         "# yaml-language-server: $schema=../.silkpost/schema/campaign.json",
         f"campaign: {suggestion.id}",
         "kind: holiday",
-        f"day: {suggestion.name}",
+        f"day: {suggestion.name}{doubt}",
         f"year: {suggestion.year}",
         f"markets: [{', '.join(markets)}]",
         f"products: [{', '.join(_products(workspace, markets))}]",

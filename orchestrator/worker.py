@@ -47,6 +47,8 @@ _LONGEST_GATHER = 0.02
 #: Where requests are slow a result is committed after this many seconds, with or without company.
 _LONGEST_UNSAID = 0.25
 _TRY_AGAIN = 1.0
+#: Looking ahead, so much is claimed for each place in flight: enough for a commit to serve a whole group.
+_AHEAD = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +199,8 @@ class Worker:
         return bool(self._flying) or any(delivery.lease_until > now for delivery in hand)
 
     def _room(self) -> int:
-        ahead = 2 if self._who.ability.looks_ahead else 1
-        return self._window.size * ahead - self._flying - len(self._ready)
+        ahead = _AHEAD if self._who.ability.looks_ahead else 1
+        return int(self._window.size * ahead) - self._flying - len(self._ready)
 
     def _take(self, done: Exchanged, results: list[Result], released: list[Claimed], room: int) -> Claim:
         held = self._shared.held

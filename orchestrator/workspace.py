@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, RootModel, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from locales.sentences import shown
 from orchestrator.forms import (
@@ -30,12 +30,18 @@ from orchestrator.forms import (
     StoreUrl,
     Text,
     Url,
+    Urls,
+    Whole,
 )
 
 if TYPE_CHECKING:
     from locales.document import Document
     from locales.market import Market
     from orchestrator.spec import Campaign
+    from orchestrator.translation.memory import Memory
+
+
+LONGEST_WINDOW = timedelta(days=366)  #: of a cap; what is older is not kept to be counted
 
 
 class Account(Part):
@@ -50,7 +56,8 @@ class Account(Part):
     )
     sender: dict[MarketCode, dict[SenderKey, Text]] = Field(
         default_factory=dict,
-        description="by market, what a message tells of its sender: name, address, contact",
+        description="by market, what a message tells of its sender: name, address, contact; opt_out, such as "
+        "STOP 36111, how to stop it without a link",
     )
     quota: Pace | None = Field(None, description="slower than the platform allows, such as 20 per 1m")
 
@@ -64,9 +71,10 @@ class Product(Part):
     )
     prior: dict[PriceKey, Amount] = Field(
         default_factory=dict,
-        description="the lowest price before an offer, where the record of prices is too short to know it",
+        description="what the law lets one count from, the lowest price lately or the one that really "
+        "held, where the record of prices is too short to know it",
     )
-    url: Url | Literal[""] = Field("", description="the product's page")
+    url: Urls = Field("", description="the product's page; or by market or locale, with base for the rest")
     image: str = Field("", description="a file of the workspace, such as media/lantern.jpg")
     stock: Count | None = Field(None, description="how many pieces there are")
 
@@ -107,7 +115,15 @@ class Audience(Part):
         description="the kinds that are enough",
     )
     cap: int | None = Field(None, ge=1, description="at most this many messages to one contact in cap_window")
-    cap_window: Duration | None = Field(None, description="such as 7d")
+    cap_window: Duration | None = Field(None, description="such as 7d, at most 366d")
+
+    @model_validator(mode="after")
+    def _cap_with_its_window(self) -> Self:
+        if (self.cap is None) != (self.cap_window is None):
+            raise ValueError("cap and cap_window belong together, such as cap: 2 and cap_window: 7d")
+        if self.cap_window is not None and not timedelta(0) < self.cap_window <= LONGEST_WINDOW:
+            raise ValueError("cap_window is not between 1m and 366d")
+        return self
 
 
 class MediaSettings(Part):
@@ -123,11 +139,32 @@ class RatesSettings(Part):
     file: str = Field("", description="a file of own rates")
 
 
+class MachineSettings(Part):
+    """A machine that drafts translations: it is asked by `silkpost translate draft`, and by nothing else."""
+
+    kind: Literal["deepl", "openai"] = Field(
+        description="whose interface it has: deepl, or openai for every compatible one"
+    )
+    url: Url = Field(description="its address, such as https://api-free.deepl.com or https://llm.example/v1")
+    key: Reference | None = Field(None, description="what it asks to be let in, as env:NAME or file:PATH")
+    model: str = Field("", description="openai: the model's name")
+
+
+class TranslationSettings(Part):
+    """Which language the shop writes in, and who may draft the others."""
+
+    source: LocaleName = Field("en", description="the locale in which the shop's own texts are written first")
+    machines: dict[Id, MachineSettings] = Field(default_factory=dict, description="by name")
+
+
 class Settings(Part):
     """`silkpost.yaml`."""
 
     shop: Text = Field(description="the shop's name, as customers know it")
-    url: Url | Literal[""] = Field("", description="the shop's address, for links in texts")
+    url: Urls = Field(
+        "",
+        description="the shop's address, for links in texts; or by market or locale, with base for the rest",
+    )
     store: StoreUrl = Field(
         "sqlite:///.silkpost/silkpost.db", description="the store's address, or env:NAME where it is kept"
     )
@@ -139,14 +176,19 @@ class Settings(Part):
     media: MediaSettings = Field(default_factory=MediaSettings)
     keys: Reference = Field("file:.silkpost/keys", description="what seals personal data")
     rates: RatesSettings = Field(default_factory=RatesSettings)
+    alerts: list[Id] = Field(
+        default_factory=list,
+        description="the team's own accounts, such as a Slack or WeCom robot, that hear what needs a person",
+    )
     feeds: list[Text] = Field(default_factory=list, description="files of what people did, for collect")
     permits: dict[MarketCode, dict[PermitName, GivenPermit]] = Field(
         default_factory=dict,
         description="by market, the permits the shop has, such as {SA: {discount_licence: {number: …}}}",
     )
+    translation: TranslationSettings = Field(default_factory=TranslationSettings)
 
 
-class Strings(RootModel[dict[str, "str | Strings"]]):
+class Strings(Whole[dict[str, "str | Strings"]]):
     """`translations/<locale>.yaml`: the shop's own texts; a key inside another is joined by a dot."""
 
     def flat(self, before: str = "") -> dict[str, str]:
@@ -156,19 +198,34 @@ class Strings(RootModel[dict[str, "str | Strings"]]):
         return found
 
 
-class Accounts(RootModel[dict[Id, Account]]):
+class Term(Part):
+    """One word of the shop, and what it is called in each language."""
+
+    use: dict[LocaleName, Text | list[Text]] = Field(
+        default_factory=dict,
+        description="by locale or language, the word to use, or every form of it that will do",
+    )
+    keep: bool = Field(False, description="it stands as it is in every language, as a brand's name does")
+    note: str = Field("", description="what a translator should know of it")
+
+
+class Glossary(Whole[dict[Text, Term]]):
+    """`glossary.yaml`: words of the shop that are always translated in the same way, or never."""
+
+
+class Accounts(Whole[dict[Id, Account]]):
     """`accounts.yaml`: our identities, by name."""
 
 
-class Products(RootModel[dict[Id, Product]]):
+class Products(Whole[dict[Id, Product]]):
     """`products.yaml` or `products.csv`: what is sold, by id."""
 
 
-class Creators(RootModel[dict[Id, Creator]]):
+class Creators(Whole[dict[Id, Creator]]):
     """`creators.yaml`: the people we work with, by id."""
 
 
-class OwnDays(RootModel[dict[MarketCode, dict[Id, list[Day]]]]):
+class OwnDays(Whole[dict[MarketCode, dict[Id, list[Day]]]]):
     """`calendar.yaml`: the shop's own days, and announced ones, by market and name."""
 
 
@@ -185,6 +242,8 @@ class Workspace:
     calendar: Mapping[str, Mapping[str, Sequence[date]]] = field(default_factory=dict)  #: by market and name
     strings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: own texts, by locale and key
     documents: Mapping[str, Document] = field(default_factory=dict, repr=False)  #: by the file's name
+    glossary: Mapping[str, Term] = field(default_factory=dict)
+    memory: Memory = field(default_factory=dict, repr=False)  #: what each translation was made from
     _markets: dict[str, Market] = field(default_factory=dict, repr=False, compare=False)
     _kinds: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False, compare=False)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,15 +33,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("daemon", "run the coming weeks in seconds, into the outbox"),
     "demo": ("daemon", "the sample shop, from check to report"),
     "contacts": ("contacts", "import, export, forget or suppress contacts"),
+    "codes": ("codes", "pools of discount codes, one for each reader"),
     "channels": ("reference", "what each channel can carry; check: ask the platforms who we are"),
     "markets": ("reference", "what makes a market, each fact with its source"),
     "calendar": ("reference", "the named days of a market and year"),
+    "translate": ("translate", "the shop's own words: what is missing, to translators and back"),
     "suggest": ("reference", "coming days worth a campaign, each with a file to begin from"),
     "rates": ("reference", "the exchange rates a plan would use, and their date"),
+    "prices": ("prices", "what products cost before, and what the law makes of it; import a record"),
     "db": ("store", "upgrade, backup, restore or check the store"),
     "doctor": ("store", "look for what will hurt later"),
 }
-USAGE = "Usage: silkpost [--lang en|zh] [-C DIR] COMMAND [ARGS]...\n"
+USAGE = "silkpost [--lang en|zh] [-C DIR] COMMAND [ARGS]...\n"
 #: What every command takes, wherever it stands on the line.
 EVERYWHERE = {"--lang": "language", "-C": "folder", "--workspace": "folder"}
 
@@ -52,7 +57,7 @@ def overview(translate: Callable[[str], str]) -> str:
     more = translate(
         "silkpost COMMAND --help says more. Exit codes: 0 done, 1 problems, 2 usage, 3 needs a person."
     )
-    return f"{USAGE}\n  {lead}\n\n{''.join(rows)}\n{more}\n"
+    return f"{translate('Usage: ')}{USAGE}\n  {lead}\n\n{''.join(rows)}\n{more}\n"
 
 
 def taken(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -72,13 +77,25 @@ def taken(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: find the command's module, import it, run it."""
+    """The entry point; without `arguments` the process is ours, from the first object to the last."""
+    if arguments is not None:
+        _answer(arguments)
+    gc.set_threshold(50_000)  # what start-up makes stays: to walk over it finds nothing, and is a tenth of it
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it reads every installed package's metadata
+    try:
+        _answer(sys.argv[1:])
+    finally:
+        gc.freeze()  # nobody need walk over what dies with the process
+
+
+def _answer(arguments: list[str]) -> NoReturn:
+    """Find the command's module, import it, run it; leave with its exit code."""
     from orchestrator.cli.words import LANGUAGES, say, use
 
     for stream in (sys.stdout, sys.stderr):  # a terminal without our characters shows their codes
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options, words = taken(list(sys.argv[1:] if arguments is None else arguments))
+    options, words = taken(arguments)
     language = options.get("language")
     use(language)
     if language is not None and language not in LANGUAGES:

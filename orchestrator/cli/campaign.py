@@ -23,6 +23,7 @@ from orchestrator.cli.shell import (
 )
 from orchestrator.cli.shell import write_json as print_json
 from orchestrator.cli.words import say, several
+from orchestrator.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,27 +55,12 @@ def proposals(
     overrides: Mapping[str, str] | None = None,
 ) -> tuple[Workspace, list[Proposal]]:
     """Plan these campaigns against the store, where there is one."""
-    from orchestrator.propose import propose
-
     workspace, campaigns = desk.open_workspace(names)
-    rates = desk.rates_of_the_day(workspace, offline=offline)
-    renderer, live, now = desk.renderer_of(workspace), desk.live_accounts(workspace), desk.now()
     opened = desk.open_store(workspace) if desk.store_exists(workspace) else nullcontext(None)
     with opened as store:
-        found = [
-            propose(
-                workspace,
-                campaign,
-                renderer,
-                rates,
-                now,
-                store,
-                refresh=refresh,
-                live=live,
-                overrides=overrides,
-            )
-            for campaign in campaigns
-        ]
+        found = desk.proposed(
+            workspace, campaigns, store, offline=offline, refresh=refresh, overrides=overrides
+        )
     return workspace, found
 
 
@@ -98,7 +84,7 @@ def plan(
     overrides = reasons(override, because)
     _, found = proposals(campaigns, offline=offline, refresh=refresh, overrides=overrides)
     if ics:
-        ics.write_bytes(show.calendar(found, desk.now()))
+        write_whole(ics, show.calendar(found, desk.now()))
     if json:
         print_json([show.as_json(proposal) for proposal in found])
     else:
@@ -120,37 +106,21 @@ def apply(
     because: Because = None,
 ) -> None:
     from orchestrator.propose import apply as store_it
-    from orchestrator.propose import propose
 
+    by, now = desk.who(by), desk.now()
     overrides = reasons(override, because)
-    workspace, chosen = desk.open_workspace(campaigns)
-    rates = desk.rates_of_the_day(workspace, offline=offline)
-    renderer, live, now = desk.renderer_of(workspace), desk.live_accounts(workspace), desk.now()
+    workspace, found = proposals(campaigns, offline=offline, refresh=refresh, overrides=overrides)
+    if problems := [problem for proposal in found for problem in proposal.preparation.problems]:
+        refuse(problems, nothing=say("Nothing was applied."))
+    waiting = 0
     with desk.open_store(workspace, create=True) as store:
-        found = [
-            propose(
-                workspace,
-                campaign,
-                renderer,
-                rates,
-                now,
-                store,
-                refresh=refresh,
-                live=live,
-                overrides=overrides,
-            )
-            for campaign in chosen
-        ]
-        if problems := [problem for proposal in found for problem in proposal.preparation.problems]:
-            refuse(problems, nothing=say("Nothing was applied."))
-        waiting = 0
         for proposal in found:
             name = proposal.campaign.spec.campaign
             with progress(name) as show_progress:
                 saved = store_it(
                     store,
                     proposal,
-                    desk.who(by),
+                    by,
                     now,
                     refresh=refresh,
                     on_progress=lambda done, _: show_progress(done),
@@ -216,7 +186,7 @@ def preview(
         if folder:
             path = folder / f"{row.placement.key.replace('/', '.')}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
+            write_whole(path, text)
         else:
             tell(text)
     if proposal.preparation.problems:

@@ -6,27 +6,38 @@ import asyncio
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import desk
-from orchestrator.cli.shell import DONE, NEEDS_PERSON, USAGE, Sentence, complain, console, here, new_app
+from orchestrator.cli.output import DispatchOut
+from orchestrator.cli.shell import (
+    DONE,
+    NEEDS_PERSON,
+    USAGE,
+    Sentence,
+    complain,
+    console,
+    here,
+    new_app,
+    write_json,
+)
 from orchestrator.cli.words import say, several
+from orchestrator.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
-
     from rich.console import Console
 
-    from orchestrator.assemble import Shop
     from orchestrator.store import Store
     from orchestrator.workspace import Workspace
 
 app = new_app()
 
+#: The daemon asks for rates that are older: at each of its ticks, and not at each of its starts.
+RATES_ANEW = timedelta(hours=5)
 #: What the sample's three weeks are, and the snapshot of time they are planned in.
 DEMO_FROM = datetime(2026, 11, 7, tzinfo=UTC)
 DEMO_FOR = timedelta(days=21, hours=12)
@@ -60,7 +71,9 @@ def run(
     log_json: Annotated[bool, typer.Option("--log-json", help=say("logs as JSON"))] = False,
 ) -> None:
     from orchestrator.assemble import Shop
+    from orchestrator.cli.alarm import texts
     from orchestrator.clock import SystemClock
+    from orchestrator.dispatch import settle_in
     from orchestrator.schedule import run as be_the_daemon
     from orchestrator.workspace import Workspace
 
@@ -68,12 +81,14 @@ def run(
     workspace = Workspace.load(here.folder)
 
     async def main(store: Store) -> None:
-        shop = Shop(workspace, store, SystemClock())
+        rates = partial(desk.asked_rates, workspace, most_age=RATES_ANEW)
+        shop = Shop(workspace, store, SystemClock(), rates=rates, texts=texts(workspace.settings.shop))
         serve = None
         if health_port is not None:
             from orchestrator.web.serve import server
 
             serve = server(shop, host, health_port)
+        settle_in()
         try:
             await be_the_daemon(shop.engine(serve))
         finally:
@@ -89,6 +104,7 @@ def dispatch(
         bool, typer.Option("--once", help=say("the only way: `silkpost run` goes on doing so"))
     ] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help=say("logs as JSON"))] = False,
+    json: Annotated[bool, typer.Option("--json", help=say("one JSON document on standard output"))] = False,
 ) -> None:
     from orchestrator.store import holds, standing
     from orchestrator.workspace import Workspace
@@ -100,31 +116,36 @@ def dispatch(
     with desk.open_store(workspace) as store:
         with store.read() as connection:
             holds.free(connection, desk.this_moment())
-        asyncio.run(_at_work(workspace, store, _once))
+        next_at = asyncio.run(_once(workspace, store))
         with store.read() as connection:
             states = standing.counts(connection)
-    console().print(" · ".join(f"{name} {count:,}" for name, count in states.items()))
+    told: DispatchOut = {"states": states, "next_at": next_at.isoformat() if next_at else None}
+    if json:
+        write_json(told)
+    else:
+        parts = [f"{name} {count:,}" for name, count in states.items()] or [say("nothing planned")]
+        if next_at:
+            parts.append(say("next due %(at)s", at=f"{next_at:%a %d %b %Y %H:%MZ}"))
+        elif states.get("planned"):
+            parts.append(say("nothing is due by itself: see silkpost status"))
+        console().print(" · ".join(parts))
     raise typer.Exit(NEEDS_PERSON if states.get("unknown") or states.get("awaiting_person") else DONE)
 
 
-async def _once(shop: Shop) -> None:
-    await shop.dispatcher.sweep()
-    await shop.dispatcher.follow()
-    await shop.dispatcher.once()
-    await shop.dispatcher.follow()
-
-
-async def _at_work(
-    workspace: Workspace, store: Store, work: Callable[[Shop], Coroutine[Any, Any, None]]
-) -> None:
+async def _once(workspace: Workspace, store: Store) -> datetime | None:
+    """Send what is due; when something is again."""
     from orchestrator.assemble import Shop
     from orchestrator.clock import SystemClock
 
     shop = Shop(workspace, store, SystemClock())
     try:
-        await work(shop)
+        await shop.dispatcher.sweep()
+        await shop.dispatcher.follow()
+        next_at = await shop.dispatcher.once()
+        await shop.dispatcher.follow()
     finally:
         await shop.close()
+    return next_at
 
 
 @app.command(
@@ -168,25 +189,27 @@ def rehearse(folder: Path, begin: datetime, length: timedelta) -> None:
     """Apply and approve every campaign as of `begin`, then let virtual time run."""
     from orchestrator.assemble import Shop
     from orchestrator.clock import VirtualClock
-    from orchestrator.propose import apply, propose
+    from orchestrator.propose import apply
     from orchestrator.schedule import simulate as run_through
-    from orchestrator.store import approvals
+    from orchestrator.store import approvals, codes
     from orchestrator.store.contacts import import_file
     from orchestrator.workspace import load_all
 
     logs(least="ERROR")
     workspace, campaigns = load_all(folder)
-    rates, renderer = desk.rates_of_the_day(workspace, offline=True), desk.renderer_of(workspace)
+    nowhere = dict.fromkeys(workspace.accounts, False)
     with desk.open_store(workspace, create=True) as store:
         for file in sorted((folder / "contacts").glob("*.csv")):
             import_file(store, file, now=begin)
-        for campaign in campaigns:
-            found = propose(workspace, campaign, renderer, rates, begin, store)
+        for found in desk.proposed(workspace, campaigns, store, at=begin, offline=True, live=nowhere):
+            spec = found.campaign.spec
+            if pool := spec.offer.code_pool:
+                codes.make_up(store, pool, sum(reach.addressed for reach in found.reach.values()))
             apply(store, found, "rehearsal", begin)
             with store.begin() as connection:
-                for number in range(campaign.spec.approval.by):
+                for number in range(spec.approval.by):
                     name = f"rehearsal-{number + 1}"
-                    approvals.approve(connection, campaign.spec.campaign, found.hash, name, begin)
+                    approvals.approve(connection, spec.campaign, found.hash, name, begin)
 
         async def main() -> None:
             shop = Shop(workspace, store, VirtualClock(begin), outbox=True)
@@ -231,7 +254,7 @@ def demo(to: Annotated[Path, typer.Argument(help=say("a new folder"))] = Path("d
         for proposal in found:
             out.print(to_terminal(reported(workspace, store, proposal.campaign.spec.campaign), here.language))
             out.print()
-        page.write_text(to_html(reported(workspace, store, None), here.language), encoding="utf-8")
+        write_whole(page, to_html(reported(workspace, store, None), here.language))
     complain(say("the report as a page: %(page)s", page=page))
     complain(say("look around: silkpost -C %(folder)s status", folder=to))
 

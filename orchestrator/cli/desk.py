@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,12 @@ from orchestrator.cli.shell import USAGE, Sentence, complain, here
 from orchestrator.cli.words import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from content.render import Renderer
     from locales.rates import Rates
+    from locales.rates_kept import Memory
+    from orchestrator.propose import Proposal
     from orchestrator.spec import Campaign
     from orchestrator.store import Keys, Store
     from orchestrator.workspace import Workspace
@@ -119,33 +123,61 @@ def store_url(workspace: Workspace) -> str:
     return url
 
 
-def rates_of_the_day(workspace: Workspace, *, offline: bool = False, quiet: bool = False) -> Rates:
+def rates_of_the_day(
+    workspace: Workspace, *, offline: bool = False, quiet: bool = False, refresh: bool = False
+) -> Rates:
     """The best rates at hand; what was tried is told on standard error. Never more than 3 s."""
-    rates, tried = rates_and_why(workspace, offline=offline)
+    rates, tried = rates_and_why(workspace, offline=offline, refresh=refresh)
     for sentence in tried if not (quiet or offline or os.environ.get("SILKPOST_OFFLINE")) else ():
         complain(say("rates: %(what)s", what=sentence))
     return rates
 
 
-def rates_and_why(workspace: Workspace | None, *, offline: bool = False) -> tuple[Rates, list[str]]:
-    """The best rates at hand, and what was tried before them. SILKPOST_OFFLINE asks nobody."""
+def rates_and_why(
+    workspace: Workspace | None, *, offline: bool = False, refresh: bool = False
+) -> tuple[Rates, list[str]]:
+    """The best rates at hand, and what was tried before them; `refresh` asks though fresh ones are kept."""
+    import asyncio
+
+    most_age = timedelta(0) if refresh else None
+    return asyncio.run(asked_rates(workspace, offline=offline, most_age=most_age))
+
+
+async def asked_rates(
+    workspace: Workspace | None, *, offline: bool = False, most_age: timedelta | None = None
+) -> tuple[Rates, list[str]]:
+    """The same, where a loop runs. SILKPOST_OFFLINE asks nobody."""
     from channels.http import client
     from locales.rates import latest
 
     offline = offline or bool(os.environ.get("SILKPOST_OFFLINE"))
     written = workspace.settings.rates.file if workspace else None
     file = workspace.path(written) if workspace and written else None
+    memory = rates_kept(workspace) if workspace else None
+    if memory and most_age is not None:
+        memory = replace(memory, most_age=most_age)
+    async with client(connect=3, read=3) as http:
+        return await latest(http, now().date(), file=file, memory=memory, offline=offline)
 
-    async def ask() -> tuple[Rates, list[str]]:
-        async with client(connect=3, read=3) as http:
-            return await latest(http, now().date(), file=file, offline=offline)
 
-    return asyncio.run(ask())
+def rates_kept(workspace: Workspace) -> Memory:
+    """Where the last live rates are remembered, in the workspace."""
+    from locales.rates_kept import Memory
+
+    return Memory(workspace.root / ".silkpost/rates.json", this_moment())
+
+
+def rates_asked_at(workspace: Workspace, found: Rates) -> datetime | None:
+    """When a live source gave these rates; None where they are the bundled ones, or the operator's alone."""
+    memory = rates_kept(workspace)
+    last = memory.last(now().date())
+    return memory.asked_at if last and found.source.endswith(last.source) else None
 
 
 def renderer_of(workspace: Workspace) -> Renderer:
     """The workspace's templates and sentences, over the built-in ones."""
     from content.render import Renderer
+    from orchestrator.translation.texts import doubts
 
     return Renderer(
         workspace.templates,
@@ -153,7 +185,42 @@ def renderer_of(workspace: Workspace) -> Renderer:
         shop=workspace.settings.shop,
         shop_url=workspace.settings.url,
         strings=workspace.strings,
+        doubts=doubts(workspace),
     )
+
+
+def proposed(
+    workspace: Workspace,
+    campaigns: Iterable[Campaign],
+    store: Store | None = None,
+    *,
+    at: datetime | None = None,
+    offline: bool = False,
+    quiet: bool = False,
+    refresh: bool = False,
+    live: Mapping[str, bool] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> list[Proposal]:
+    """What applying these campaigns would change, now or `at` a moment: how every command plans."""
+    from orchestrator.propose import propose
+
+    rates = rates_of_the_day(workspace, offline=offline, quiet=quiet, refresh=refresh)
+    renderer, moment = renderer_of(workspace), at or now()
+    live = live_accounts(workspace) if live is None else live
+    return [
+        propose(
+            workspace,
+            campaign,
+            renderer,
+            rates,
+            moment,
+            store,
+            refresh=refresh,
+            live=live,
+            overrides=overrides,
+        )
+        for campaign in campaigns
+    ]
 
 
 def live_accounts(workspace: Workspace) -> dict[str, bool]:

@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli import desk
 from orchestrator.cli.shell import DONE, PROBLEMS, USAGE, Sentence, complain, console, here, new_app, tell
 from orchestrator.cli.words import say, several
+from orchestrator.files import write_whole
 
 if TYPE_CHECKING:
     from orchestrator.report import Report
@@ -106,10 +107,10 @@ def report(
     with desk.open_store(workspace) as store:
         found = reported(workspace, store, campaign)
     if html:
-        html.write_text(made.to_html(found, here.language), encoding="utf-8")
+        write_whole(html, made.to_html(found, here.language))
         complain(say("written: %(file)s", file=html))
     if csv:
-        csv.write_text(made.to_csv(found), encoding="utf-8", newline="")
+        write_whole(csv, made.to_csv(found))
         complain(say("written: %(file)s", file=csv))
     if json:
         tell(made.to_json(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,8 @@ import typer
 from orchestrator.cli import desk
 from orchestrator.cli.output import ChannelOut, DayOut, RatesOut, SuggestionOut
 from orchestrator.cli.shell import DONE, PROBLEMS, USAGE, Sentence, console, here, new_app, write_json
-from orchestrator.cli.words import say
+from orchestrator.cli.words import say, several
+from orchestrator.files import write_whole
 
 if TYPE_CHECKING:
     from channels.base import Channel
@@ -115,7 +117,7 @@ def markets(
     code: Annotated[str | None, typer.Argument(help=say("such as JP; none lists them all"))] = None,
     json: Json = False,
 ) -> None:
-    from locales.market import codes
+    from locales.market import codes, overruled
 
     workspace = _workspace()
     known = codes(workspace.markets_folder if workspace else None)
@@ -132,18 +134,40 @@ def markets(
     if json:
         write_json(market.model_dump(mode="json"))
         return
-    console().print(
-        f"{market.code}  {market.name} · {', '.join(market.locales)} · {market.currency} · {market.zone}"
+    out, today = console(), desk.now().date()
+    own = overruled(market.code, workspace.markets_folder if workspace else None)
+    out.print(
+        f"{market.code}  {market.name} · {', '.join(market.locales)} · {market.currency} · {market.zone}",
+        highlight=False,
     )
-    today = desk.now().date()
     for path, fact in market.facts():
-        age = say(" · due to be read again") if fact.old(today) else ""
-        value = fact.value.model_dump(mode="json") if hasattr(fact.value, "model_dump") else fact.value
-        console().print(f"  {path}: {value}")
-        console().print(
-            f"      {fact.mark.value}, {fact.read}{age} · {fact.law or fact.source}",
-            style="dim",
-        )
+        out.print(f"  {path}: {_shown(fact.value)}", markup=False, highlight=False)
+        told = [say("yours, markets/%(code)s.yaml", code=market.code)] if path in own else []
+        told += [fact.mark.value, *([fact.law] if fact.law else []), *([fact.where] if fact.where else [])]
+        told += [fact.source, say("read %(on)s, %(age)s", on=fact.read, age=_age(today - fact.read))]
+        told += [say("due to be read again")] if fact.old(today) else []
+        out.print(f"      {' · '.join(told)}", style="dim", markup=False, highlight=False)
+
+
+def _shown(value: object) -> str:
+    """A fact's value as a person reads it: `basis usual, days 56`; what is empty says nothing."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
+    if isinstance(value, dict):
+        kept = {name: each for name, each in value.items() if each not in (None, "", [], (), {})}
+        return ", ".join(f"{name} {_shown(each)}" for name, each in kept.items())
+    if isinstance(value, list | tuple):
+        return " | ".join(_shown(each) for each in value)
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
+    return say("off") if value is None else str(value)
+
+
+def _age(age: timedelta) -> str:
+    """In days for two months, then in months."""
+    if age.days < 60:
+        return several("%(count)s day ago", "%(count)s days ago", max(age.days, 0))
+    return several("%(count)s month ago", "%(count)s months ago", round(age.days / 30.44))
 
 
 def _market(workspace: Workspace | None, code: str) -> Market:
@@ -179,7 +203,7 @@ def calendar(
     if ics:
         from orchestrator.cli.show import days_calendar
 
-        ics.write_bytes(days_calendar(code, found, desk.now()))
+        write_whole(ics, days_calendar(code, found, desk.now()))
     if json:
         rows: list[DayOut] = [
             {
@@ -231,7 +255,7 @@ def suggest(
         new = write and not one.campaign and not file.exists()
         if new:
             file.parent.mkdir(exist_ok=True)
-            file.write_text(starter(workspace, one), encoding="utf-8", newline="\n")
+            write_whole(file, starter(workspace, one))
         if not json:
             doubt = say(" ±1 day") if one.estimated else ""
             there = one.campaign or (f"→ campaigns/{file.name}" if new else "")
@@ -245,14 +269,20 @@ def rates(
     offline: Annotated[
         bool, typer.Option("--offline", help=say("do not ask for live exchange rates"))
     ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help=say("ask again, though fresh ones are kept"))
+    ] = False,
 ) -> None:
-    found, tried = desk.rates_and_why(_workspace(), offline=offline)
+    workspace = _workspace()
+    found, tried = desk.rates_and_why(workspace, offline=offline, refresh=refresh)
+    asked_at = desk.rates_asked_at(workspace, found) if workspace else None
     if json:
         table = {code: str(units) for code, units in sorted(found.table.items())}
         told: RatesOut = {
             "base": found.base,
             "on": found.on.isoformat(),
             "source": found.source,
+            "asked_at": asked_at.isoformat() if asked_at else None,
             "table": table,
             "tried": tried,
         }
@@ -260,6 +290,8 @@ def rates(
         return
     out = console()
     out.print(say("%(source)s %(on)s, for one %(base)s", source=found.source, on=found.on, base=found.base))
+    if asked_at:
+        out.print("  " + say("asked for %(at)s", at=f"{asked_at:%Y-%m-%d %H:%MZ}"), style="dim")
     for code, units in sorted(found.table.items()):
         out.print(f"  {code}  {units}")
     for sentence in tried:

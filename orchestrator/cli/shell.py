@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 import typer
 
 from orchestrator.cli import COMMANDS, words
+from orchestrator.cli.usage import App, Group, told
 from orchestrator.cli.words import say, several
 
 if TYPE_CHECKING:
@@ -39,8 +40,12 @@ here = Shell(Path(), "en")
 
 
 def new_app() -> typer.Typer:
-    return typer.Typer(
-        rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True
+    return App(
+        cls=Group,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
     )
 
 
@@ -63,11 +68,11 @@ def run(arguments: list[str], *, language: str | None, folder: str | None) -> in
         # An app of several commands picks its own by name; one of a single command would not.
         command = typer.main.get_group(app)
         try:
-            command.main(args=arguments, prog_name="silkpost", standalone_mode=True)
+            code = command.main(args=arguments, prog_name="silkpost", standalone_mode=False)
         finally:
             with _unread():
                 sys.stdout.flush()
-    return DONE
+    return code or DONE
 
 
 @contextmanager
@@ -90,6 +95,9 @@ def _told() -> Iterator[None]:
     except Sentence as error:
         complain(str(error))
         sys.exit(error.code)
+    except typer.TyperException as error:
+        complain(told(error))
+        sys.exit(error.exit_code)
     except OSError as error:
         what = error.strerror or str(error)
         complain(f"{error.filename}: {what}" if error.filename else what)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from content.formats import FSI, PDI
 from content.personal import Skeleton
+from locales.market import direction
+from locales.money import Sign as MoneySign
 from locales.money import format_money
-from orchestrator.cli.output import PlacementOut, PlanOut
+from orchestrator.cli import zones
+from orchestrator.cli.output import LeftOutOut, PlacementOut, PlanOut
 from orchestrator.cli.words import say, several
 from orchestrator.diff import MARKS, Change, Sign
 from orchestrator.policy import Skip, Wait
@@ -20,8 +24,10 @@ if TYPE_CHECKING:
 
     from content.message import Message
     from locales.calendar import Day
+    from locales.money import Money
     from orchestrator.facts import Facts
     from orchestrator.plan import Skipped
+    from orchestrator.store.audience import Reach
 
 #: From this many columns on, a plan shows UTC times and variants too.
 WIDE = 120
@@ -113,11 +119,9 @@ def _market(out: Console, proposal: Proposal, code: str, changes: Sequence[Chang
         starts = rows[0].offer.starts_at
         label = next((row.label for row in rows if row.label), "")
         told = say('label "%(label)s"', label=label) if label else say("label not needed")
-        shown = " · ".join(
-            part
-            for part in (f"{starts:%d %b %Y} ({starts:%a}) {facts.markets[code].zone}", prices(rows[0]), told)
-            if part
-        )
+        market = facts.markets[code]
+        day = f"{starts:%d %b %Y} ({starts:%a}) {market.zone}"
+        shown = " · ".join(part for part in (day, prices(rows[0], market.sign), told) if part)
         head.append(shown, style="not bold")
     out.print(head)
     wide = out.width >= WIDE
@@ -125,16 +129,50 @@ def _market(out: Console, proposal: Proposal, code: str, changes: Sequence[Chang
     for _ in range(8 if wide else 6):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=20)
+    shared: set[tuple[str, str, str]] = set()
     for change in changes:
         mark = Text(f"    {MARKS[change.sign]}", style=STYLES[change.sign])
         cells = _cells(proposal, change, change.prepared) if change.prepared else _removed(change)
         kept = cells if wide else [cell for index, cell in enumerate(cells) if index not in (2, 5)]
         table.add_row(mark, *kept)
-        decided = proposal.outlook.get(change.key)
-        if decided and change.prepared and change.prepared.placement.due_at:
-            why = Text(f"↳ {outlook(decided)}", style="yellow", no_wrap=False, overflow="fold")
+        for line in _below(proposal, change, shared):
+            why = Text(f"↳ {line}", style="yellow", no_wrap=False, overflow="fold")
             table.add_row(*[""] * len(kept), why)
     out.print(table)
+
+
+def _below(proposal: Proposal, change: Change, shared: set[tuple[str, str, str]]) -> Iterator[str]:
+    """Why it will not leave as its row says, and why at this hour; what several rows share is said once."""
+    placement = change.prepared.placement if change.prepared else None
+    if placement is None or placement.due_at is None:
+        return
+    decided = proposal.outlook.get(change.key)
+    if decided and not (placement.recipient and change.key in proposal.zones):
+        yield outlook(decided)
+    if change.sign is not Sign.LOCKED:
+        yield from _held_back(proposal.reach.get(change.key))
+    for line in zones.lines(proposal, placement):
+        said = placement.wave, placement.account, line
+        if said not in shared:
+            shared.add(said)
+            yield line
+
+
+def _held_back(reach: Reach | None) -> Iterator[str]:
+    """Whom the offer or a cap keeps it from, where there are any."""
+    if reach and reach.bought:
+        yield say("%(count)s left out: have bought before", count=f"{reach.bought:,}")
+    if reach and reach.capped:
+        yield say("%(count)s held back by the audience's cap", count=f"{reach.capped:,}")
+
+
+def _left_out_json(reach: Reach) -> LeftOutOut:
+    return {
+        "no_consent": reach.no_consent,
+        "suppressed": reach.suppressed,
+        "bought": reach.bought,
+        "held_out": reach.held_out,
+    }
 
 
 def _removed(change: Change) -> list[str]:
@@ -160,7 +198,7 @@ def _cells(proposal: Proposal, change: Change, row: Prepared) -> list[str]:
         f"{placement.local:%a %d %b %H:%M}"
         if placement.local
         else f"⏱ {placement.trigger.replace('_', ' ')}",
-        f"({placement.due_at:%d %b %H:%MZ})" if placement.due_at else "",
+        f"({zones.utc(*span)})" if (span := zones.first_and_last(proposal, placement)) else "",
         f"{where}{live}{creator}",
         placement.locale,
         placement.variant if placement.variant != "-" else "",
@@ -169,13 +207,16 @@ def _cells(proposal: Proposal, change: Change, row: Prepared) -> list[str]:
     ]
 
 
-def prices(row: Prepared) -> str:
-    """`¥5,480 → ¥4,110 (25 %)`: what the offer does to each price."""
-    locale, offer = row.placement.locale, row.offer
+def prices(row: Prepared, sign: MoneySign) -> str:
+    """`¥5,480 → ¥4,110 (25 %)`: what the offer does to each price; each in its own direction."""
+    offer, locale = row.offer, row.placement.locale
+
+    def printed(money: Money) -> str:
+        text = format_money(money, locale, sign=sign)
+        return f"{FSI}{text}{PDI}" if direction(locale) == "rtl" else text
+
     shown = [
-        f"{format_money(price.was, locale)} → {format_money(price.now, locale)}"
-        if price.was
-        else format_money(price.now, locale)
+        f"{printed(price.was)} → {printed(price.now)}" if price.was else printed(price.now)
         for price in offer.prices
     ]
     percent = f" ({offer.discount.normalize():f} %)" if offer.discount else ""
@@ -228,16 +269,22 @@ def _placement(proposal: Proposal, change: Change) -> PlacementOut:
         "due_at": placement.due_at.isoformat() if placement and placement.due_at else None,
         "local": placement.local.isoformat() if placement and placement.local else None,
         "zone": placement.zone if placement else "",
+        "zone_of": "recipient" if placement and placement.recipient else "market",
+        "zones": [zones.zone_json(each) for each in proposal.zones.get(change.key, ())],
+        "learned": zones.learned_json(zones.learned_for(proposal, placement)) if placement else None,
         "trigger": placement.trigger if placement else "",
         "edition": row.edition.hash if row else None,
         "label": row.label if row else "",
         "text": message.text if message else None,
+        "thread": list(message.thread) if message else [],
         "title": message.title if message else None,
         "length": measured(row, channel) if row and channel else None,
         "link": row.url if row else None,
         "prices": [f"{price.product} {price.now}" for price in row.offer.prices] if row else [],
         "addressed": reach.addressed if reach else None,
         "found": reach.found if reach else None,
+        "left_out": _left_out_json(reach) if reach else None,
+        "capped": reach.capped if reach else None,
         "outlook": "send" if decided is None else "skip" if isinstance(decided, Skip) else "wait",
         "until": decided.until.isoformat() if isinstance(decided, Wait) and decided.until else None,
         "reason": decided.why if decided else "",
@@ -249,13 +296,17 @@ def message(row: Prepared, facts: Facts) -> str:
     placement, content = row.placement, _filled(row, facts)
     account = facts.accounts[placement.account]
     when = f"{placement.local:%a %d %b %Y %H:%M %Z}" if placement.local else placement.trigger
+    if placement.recipient and placement.local:
+        when = say("%(at)s in each recipient's zone", at=f"{placement.local:%a %d %b %Y %H:%M}")
     head = [
         f"{placement.key}",
         f"{when} · {placement.channel} {account.handle or placement.account} · {placement.locale}",
     ]
     if content.title:
         head.append(say("Subject: %(title)s", title=content.title))
-    body = [content.text, *content.thread]
+    body = [content.text]
+    for number, part in enumerate(content.thread, 2):
+        body += [say("— part %(n)s of %(all)s —", n=number, all=1 + len(content.thread)), part]
     if content.link and content.link not in content.text:
         body.append(content.link)
     media = [f"[{item.name}: {item.alt}]" for item in content.media]
@@ -266,7 +317,7 @@ def _filled(row: Prepared, facts: Facts) -> Message:
     """The message with its personal places named, as each reader finds their own words there."""
     if not row.edition.fields:
         return row.edition.message
-    values = {field: f"‹{field}›" for field in row.edition.fields}
+    values = {field: f"‹{field.removeprefix('offer_')}›" for field in row.edition.fields}
     return Skeleton(row.edition).fill(values | {"unsubscribe": f"{facts.public_url}/u/…"})
 
 
@@ -282,7 +333,7 @@ def days_calendar(market: str, days: Sequence[Day], now: datetime) -> bytes:
         entry.add("uid", f"{market}.{day.name}.{day.date}@silkpost")
         entry.add("dtstamp", now)
         entry.add("dtstart", day.date)
-        entry.add("summary", f"{market} {day.title}")
+        entry.add("summary", f"{market} {day.title}" + (say(" ±1 day") if day.estimated else ""))
         made.add_component(entry)
     return bytes(made.to_ical())
 
@@ -297,14 +348,14 @@ def calendar(proposals: Sequence[Proposal], now: datetime) -> bytes:
     for proposal in proposals:
         for row in proposal.preparation.prepared:
             placement = row.placement
-            if placement.due_at is None:
+            if (span := zones.first_and_last(proposal, placement)) is None:
                 continue
             entry = Event()
             entry.add("uid", f"{placement.key.replace('/', '.')}@silkpost")
             entry.add("dtstamp", now)
-            entry.add("dtstart", placement.due_at)
-            entry.add("dtend", placement.due_at + timedelta(minutes=15))
+            entry.add("dtstart", span[0])
+            entry.add("dtend", span[1] + timedelta(minutes=15))
             entry.add("summary", f"{placement.market} {placement.wave} · {placement.account}")
-            entry.add("description", row.edition.message.text)
+            entry.add("description", "\n\n".join((row.edition.message.text, *row.edition.message.thread)))
             made.add_component(entry)
     return bytes(made.to_ical())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import desk
-from orchestrator.cli.shell import console, here, new_app, refuse
+from orchestrator.cli.shell import console, here, new_app, refuse, tell
 from orchestrator.cli.words import say, several
 
 if TYPE_CHECKING:
@@ -42,19 +42,25 @@ def check(
         bool, typer.Option("--render", help=say("also render and measure every message"))
     ] = False,
 ) -> None:
+    from orchestrator.translation.texts import waiting
+
     workspace, campaigns = desk.open_workspace()
     if render:
-        from orchestrator.propose import propose
-
-        rates, renderer = desk.rates_of_the_day(workspace, quiet=True), desk.renderer_of(workspace)
-        found = [propose(workspace, campaign, renderer, rates, desk.now()) for campaign in campaigns]
+        found = desk.proposed(workspace, campaigns, quiet=True)
         if problems := [problem for proposal in found for problem in proposal.preparation.problems]:
             refuse(problems)
-    console().print(nothing_wrong(workspace, len(campaigns)))
+    tell(nothing_wrong(workspace, len(campaigns)))
     without = sorted(name for name, live in desk.live_accounts(workspace).items() if not live)
     if without:
         names = ", ".join(without)
-        console().print(say("no credentials here, so the outbox stands in: %(names)s", names=names))
+        tell(say("no credentials here, so the outbox stands in: %(names)s", names=names))
+    if texts := waiting(workspace, [campaign.spec for campaign in campaigns]):
+        told = several(
+            "%(count)s text waits for a person; silkpost translate status",
+            "%(count)s texts wait for a person; silkpost translate status",
+            len(texts),
+        )
+        tell(told)
 
 
 def nothing_wrong(workspace: Workspace, count: int) -> str:

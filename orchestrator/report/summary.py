@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -157,16 +157,16 @@ def report(
     )
 
 
-def best_hours(connection: Connection, now: datetime) -> dict[tuple[str, str], time]:
+def best_hours(connection: Connection, now: datetime) -> dict[tuple[str, str], Learned]:
     """The hours learnt from every campaign, by market and channel: what `day best` means from here on.
 
     Orders say more than clicks, where they say anything.
     """
     places = figures.placed(connection)
     measured = measure(places, figures.totals(connection), figures.readings(connection), now)
-    hours: dict[tuple[str, str], time] = {}
+    hours: dict[tuple[str, str], Learned] = {}
     for response in ("clicks", "orders"):
-        hours |= {(one.market, one.channel): one.at for one in learn(slots(measured, places, response))}
+        hours |= {(one.market, one.channel): one for one in learn(slots(measured, places, response))}
     return hours
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,16 +26,39 @@ def scaffold(folder: Path, shop: str, *, today: date | None = None) -> list[Path
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SpecError([Problem(str(folder), text="is not empty; name a new or empty folder")])
-        return [_copied(path, folder, shop.strip(), year) for path in shipped]
+        new = not folder.exists()
+        targets = [_target(path, folder) for path in shipped]
+        try:
+            for path, target in zip(shipped, targets, strict=True):
+                _copy(path, target, shop.strip(), year)
+        except OSError:
+            _take_back(folder, targets, new)
+            raise
     except OSError as error:
         text = f"cannot be written: {error.strerror or error}"
         raise SpecError([Problem(str(folder), text=text)]) from None
+    return targets
 
 
-def _copied(path: Path, folder: Path, shop: str, year: int) -> Path:
+def _target(path: Path, folder: Path) -> Path:
     inside = path.relative_to(SHIPPED)
-    target = folder / inside.with_name(_NAMES.get(inside.name, inside.name))
+    return folder / inside.with_name(_NAMES.get(inside.name, inside.name))
+
+
+def _copy(path: Path, target: Path, shop: str, year: int) -> None:
     text = path.read_text("utf-8").replace("SHOP_NAME", json.dumps(shop, ensure_ascii=False))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text.replace("NEXT_YEAR", str(year)), encoding="utf-8")
-    return target
+
+
+def _take_back(folder: Path, targets: Sequence[Path], new: bool) -> None:
+    """Leave the folder as it was: what is half there could be neither used nor begun again."""
+    with suppress(OSError):
+        for target in targets:
+            target.unlink(missing_ok=True)
+    for inside in {target.parent for target in targets} - {folder}:
+        with suppress(OSError):
+            inside.rmdir()
+    if new:
+        with suppress(OSError):
+            folder.rmdir()

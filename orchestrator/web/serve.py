@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from content.links import address_in
 from orchestrator.shelf import FOLDER
 from orchestrator.store import holds, standing
 from orchestrator.web import Served, app
@@ -34,7 +35,7 @@ def server(shop: Shop, host: str, port: int) -> Callable[[asyncio.Event], Awaita
             shop.store,
             shop.clock,
             settings.shop,
-            settings.url,
+            address_in(settings.url, "", settings.language),
             health,
             shop.adapters.get,
             shop.workspace.root / FOLDER,
