@@ -24,7 +24,7 @@ from channels.http import client
 from channels.webhook import Adapter, Settings
 from content.message import Message
 from orchestrator.clock import SystemClock
-from orchestrator.dispatch import Dispatcher
+from orchestrator.dispatch import Dispatcher, settle_in
 from orchestrator.store import Keys, Store
 from orchestrator.testing import plant
 from orchestrator.worker import Pace
@@ -55,6 +55,7 @@ def planted(posts: int) -> Iterator[Planted]:
 
 def rows(quick: bool) -> Iterator[Row]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    settle_in()
     rounds, posts = (1, 30) if quick else (5, 4000)
     with planted(posts) as found:
         for ahead, latency, in_flight, target in MODES:

@@ -22,12 +22,14 @@ import structlog
 from bench.dispatch import SENDER, Planted, durable, planted
 from bench.figures import ROOT, Row, alternately, at_least
 from bench.server import Server, running
+from orchestrator.dispatch import settle_in
 
 IN_FLIGHT = 50
 
 
 def rows(quick: bool) -> Iterator[Row]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    settle_in()
     rounds, posts = (1, 20) if quick else (3, 2000)
     with planted(posts) as found, running() as server:
         pool = compared(rounds, found, server, lambda: asyncio.run(default_pool(posts, server)))

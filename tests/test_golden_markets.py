@@ -80,7 +80,7 @@ def test_one_changed_number_is_found_and_nothing_else(code: str, locale: str) ->
                 check, offer=row.offer, locale=locale, zone=row.placement.zone, allowed=[*names, *shown]
             )
             assert told(text) == []
-            for kind, right, wrong in changes(row, formats(locale, row.placement.zone)):
+            for kind, right, wrong in changes(row, formats(locale, row.placement.zone, load(code).sign)):
                 if right in text:
                     tried.add(kind)
                     assert told(text.replace(right, wrong, 1)), (kind, right, wrong, text)

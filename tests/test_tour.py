@@ -69,7 +69,7 @@ def test_the_tour_runs_as_it_is_written(tmp_path: Path) -> None:
     assert "next: cd lamp-shop, then silkpost check" in said["init"]
     assert "Lamp Shop: 2 campaigns, nothing wrong" in said["check"]
     assert "1 market · 1 post" in said["plan"]
-    assert "S$42" in said["plan"] or "$42" in said["plan"]
+    assert "SGD\xa042.00" in said["plan"], "a bare $ would not say whose"
     assert "hello: released by " in said["approve"]
     assert "state=sent" in said["run"]
     assert "Red paper lantern" in said["run"]

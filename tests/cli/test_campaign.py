@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,55 @@ def test_a_calendar_file_holds_each_placement_in_utc(silkpost: Any, tmp_path: Pa
     assert {start.utcoffset().total_seconds() for start in starts} == {0}
 
 
+@pytest.fixture
+def abroad(folder: Path, tmp_path: Path, silkpost: Any) -> Any:
+    """The sample campaign with letters at 20:00 in each recipient's zone, to three people."""
+    file = folder / "campaigns/valentines.yaml"
+    written = (
+        file.read_text("utf-8")
+        .replace("[US, DE, JP]", "[US]")
+        .replace("ends -6h, channels: [posts]", "day 20:00, channels: [email]")
+    )
+    file.write_text(written + "zone: recipient\n", "utf-8")
+    accounts = folder / "accounts.yaml"
+    sender = 'letters:\n  sender: {US: {name: Lantern House, address: "1 Example Street"}}'
+    accounts.write_text(accounts.read_text("utf-8").replace("letters:", sender, 1), "utf-8")
+    with (folder / "silkpost.yaml").open("a") as settings:
+        settings.write("public_url: https://go.lantern-house.example\n")
+    head = "email,market,locale,zone,consent,consent_on,consent_source\n"
+    zones = ("", "America/Los_Angeles", "Pacific/Honolulu")
+    rows = (f"r{n}@post.example,US,en_US,{zone},opt_in,2026-01-01,form\n" for n, zone in enumerate(zones))
+    (tmp_path / "people.csv").write_text(head + "".join(rows), "utf-8")
+    silkpost("apply")
+    assert silkpost("contacts", "import", tmp_path / "people.csv").code == 0
+    return silkpost
+
+
+def test_each_recipient_s_own_evening_is_shown_with_who_is_too_late_for_the_offer(
+    abroad: Any, tmp_path: Path
+) -> None:
+    said = abroad("plan", "--ics", tmp_path / "plan.ics").out
+    assert "(15 Feb 01:00Z–04:00Z)" in said
+    assert "↳ 20:00 in each recipient's zone: 15 Feb 01:00Z–04:00Z, 2 zones" in " ".join(said.split())
+    assert "↳ skipped for 1 recipient in Pacific/Honolulu: the offer ended Sun 14 Feb 23:59" in " ".join(
+        said.split()
+    )
+    (plan,) = abroad("plan", "--json").json("plan")
+    (letter,) = (
+        r for r in plan["placements"] if (r["wave"], r["account"]) == ("last_call", "letters") and r["found"]
+    )
+    assert (letter["zone_of"], letter["outlook"]) == ("recipient", "send")
+    assert [(each["zone"], each["contacts"], each["outlook"]) for each in letter["zones"]] == [
+        ("America/New_York", 1, "send"),
+        ("America/Los_Angeles", 1, "send"),
+        ("Pacific/Honolulu", 1, "skip"),
+    ]
+    found = icalendar.Calendar.from_ical((tmp_path / "plan.ics").read_bytes())
+    lasts = {event["dtend"].dt - event["dtstart"].dt for event in found.walk("vevent")}
+    assert {timedelta(minutes=15), timedelta(hours=3, minutes=15)} <= lasts
+    assert "20:00 in each recipient's zone" in abroad("preview", "valentines-2027", "--only", "last_call").out
+
+
 def test_a_plan_with_problems_is_shown_and_refused(folder: Path, silkpost: Any) -> None:
     (folder / "templates/long").mkdir()
     (folder / "templates/long/default.default.j2").write_text("moon " * 120, "utf-8")
@@ -65,7 +115,8 @@ def test_a_plan_with_problems_is_shown_and_refused(folder: Path, silkpost: Any) 
         assert said.code == 1
         assert "623 of 500 (graphemes: a link as 23)" in said.err
         assert said.err.endswith("Nothing was applied.\n")
-    assert silkpost("status").out.startswith("nothing planned")
+    assert not (folder / ".silkpost/silkpost.db").exists()
+    assert not (folder / ".silkpost/keys").exists()
 
 
 def test_apply_says_how_to_approve_and_asks_for_a_person(silkpost: Any) -> None:

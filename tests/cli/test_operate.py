@@ -83,6 +83,16 @@ def test_what_is_due_leaves_once_and_can_be_taken_back(begun: str, folder: Path,
     assert "nothing of it is out" in again.err
 
 
+def test_dispatching_says_when_the_next_is_due(silkpost: Any) -> None:
+    silkpost("apply")
+    said = silkpost("dispatch", "--once")
+    assert (said.code, said.out) == (0, "planned 6 · next due Thu 11 Feb 2027 00:00Z\n")
+    assert silkpost("dispatch", "--once", "--json").json("dispatch") == {
+        "states": {"planned": 6},
+        "next_at": "2027-02-11T00:00:00+00:00",
+    }
+
+
 def test_withdraw_and_resolve_find_nothing_to_do(released: Any) -> None:
     out = released("withdraw", "valentines-2027/launch/US/en_US/posts/-/-")
     assert (out.code, out.err) == (1, "valentines-2027/launch/US/en_US/posts/-/-: nothing of it is out\n")

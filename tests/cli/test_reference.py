@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,11 @@ def test_markets_and_rates_need_no_workspace_but_use_the_one_here(
     (folder / "markets/JP.yaml").write_text(
         'ending: {value: "00", source: our shop, mark: official, read: 2026-11-22, review_by: 2027-11-22}\n'
     )
-    assert "our shop" in silkpost("markets", "JP").out
+    said = silkpost("markets", "JP").out.splitlines()
+    assert said[said.index("  ending: 00") + 1] == (
+        "      yours, markets/JP.yaml · official · our shop · read 2026-11-22, 2 months ago"
+    )
+    assert not any("yours" in line for line in silkpost("markets", "KR").out.splitlines())
     assert silkpost("-C", tmp_path, "rates").code == 0
 
 
@@ -77,12 +83,29 @@ def test_the_days_of_a_year_in_a_market(silkpost: Any, tmp_path: Path) -> None:
     silkpost("calendar", "GB", "2027", "--ics", tmp_path / "gb.ics")
     events = icalendar.Calendar.from_ical((tmp_path / "gb.ics").read_bytes()).walk("vevent")
     assert {str(event["dtstart"].dt) for event in events if "Mother" in event["summary"]} == {"2027-03-07"}
+    silkpost("calendar", "SA", "2027", "--ics", tmp_path / "sa.ics")
+    events = icalendar.Calendar.from_ical((tmp_path / "sa.ics").read_bytes()).walk("vevent")
+    assert "SA Eid al-Fitr ±1 day" in {event["summary"] for event in events}
 
 
 def test_the_rates_come_with_their_date_and_source(silkpost: Any) -> None:
     found = silkpost("rates", "--json").json("rates")
     assert (found["base"], found["source"]) == ("EUR", "ECB, bundled")
     assert f"{found['source']} {found['on']}, for one EUR" in silkpost("rates").out
+    assert found["asked_at"] is None
+
+
+def test_what_the_daemon_asked_for_serves_every_plan(folder: Path, silkpost: Any) -> None:
+    asked = datetime.now(UTC) - timedelta(hours=3)
+    kept = {"base": "EUR", "on": "2027-01-29", "source": "ECB", "table": {"USD": "1.2", "JPY": "180"}}
+    (folder / ".silkpost").mkdir(exist_ok=True)
+    (folder / ".silkpost/rates.json").write_text(json.dumps({"asked_at": asked.isoformat(), **kept}), "utf-8")
+    found = silkpost("rates", "--json").json("rates")
+    assert (found["source"], found["on"], found["tried"]) == ("ECB", "2027-01-29", [])
+    assert found["asked_at"] == asked.isoformat()
+    assert f"asked for {asked:%Y-%m-%d %H:%MZ}" in silkpost("rates").out
+    (plan,) = silkpost("plan", "--json").json("plan")
+    assert plan["rates"] == "ECB 2027-01-29"
 
 
 def test_coming_days_are_suggested_and_written_once(folder: Path, silkpost: Any) -> None:

@@ -120,6 +120,13 @@ def test_a_market_s_rules_reach_each_message(workspace: Workspace, store: Store)
     assert invitation.consents == ("business",)
 
 
+def test_a_daemon_that_runs_for_years_still_knows_the_days(workspace: Workspace, store: Store) -> None:
+    shop = Shop(workspace, store, clock := VirtualClock(NOW))
+    assert date(2029, 11, 11) not in shop.rules(slot("FR", "mastodon", "broadcast")).blackouts
+    clock.advance(timedelta(days=3 * 365))
+    assert date(2029, 11, 11) in shop.rules(slot("FR", "mastodon", "broadcast")).blackouts
+
+
 @pytest.mark.anyio
 async def test_the_backup_of_a_day_is_made_once_and_seven_are_kept(
     workspace: Workspace, tmp_path: Path
@@ -191,6 +198,22 @@ async def test_tokens_are_renewed_before_they_end_and_never_twice(
         kept = tokens.credentials(connection, store.vault, "letters")
     assert kept.values["refresh"].get_secret_value() == f"refresh-{len(renewing.spent)}"
     await shop.close()
+
+
+@pytest.mark.anyio
+async def test_the_daemon_asks_for_rates_before_a_plan_does_and_a_rehearsal_asks_nobody(
+    workspace: Workspace, store: Store
+) -> None:
+    asked: list[str] = []
+
+    async def ask() -> None:
+        asked.append("ECB")
+
+    for rates in (None, ask):
+        shop = Shop(workspace, store, VirtualClock(NOW), rates=rates)
+        await shop.engine().jobs["rates"]()
+        await shop.close()
+    assert asked == ["ECB"]
 
 
 @pytest.mark.anyio

@@ -38,6 +38,8 @@ CODES = {"light-jp": [POST, LAUNCH, REMINDER], "light": [POST, Touched(9, 5, "DE
     [
         # what is named settles it, whatever else is known
         (Order(NOW, 5, code="LIGHT-JP", contact_id=7), [LAUNCH], (5, By.NAMED)),
+        # a code of a pool was in one message alone, whoever used it and however late
+        (Order(NOW, code="X7Q2", contact_id=8, given_by=3), [OTHER], (3, By.CODE)),
         # a refund goes where its order went
         (Order(NOW, 5, refund=True), [LAUNCH], (5, By.REFUNDED)),
         # a code of one campaign and market: the contact's own last touch there

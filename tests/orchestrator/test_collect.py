@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from channels.base import Metric, QuotaSpent, Reading, Retryable, Unauthorized
 from orchestrator.collect import CADENCE, collect, import_file, next_read, slot
-from orchestrator.store import figures
+from orchestrator.store import codes, figures
 from orchestrator.store.measures import UNREAD, remembered_under
 
 HOUR = timedelta(hours=1)
@@ -286,6 +286,36 @@ def test_orders_are_credited_and_refunds_follow_them(shop: Any, later: Callable[
         assert [keys[t.placement_id] for t in figures.totals(connection) if t.kind == "refund"] == [mail]
         kept = connection.execute(text("SELECT count(*) FROM events WHERE contact_id = 1")).scalar()
     assert kept == 4
+
+
+def test_an_order_with_a_code_of_a_pool_goes_to_the_message_that_gave_it(
+    shop: Any, start: datetime, later: Callable[[float], str]
+) -> None:
+    """Whoever the shop says bought: the code was in one reader's message and nowhere else."""
+    shop.place("JP", "email", sent=2)
+    mail = shop.place("DE", "email", sent=2)
+    (shop.folder / "codes.txt").write_text("X7Q2-A\nX7Q2-B\n")
+    codes.import_file(shop.store, "spring", shop.folder / "codes.txt")
+    with shop.store.begin() as connection:
+        (placement,) = connection.execute(
+            text("SELECT id FROM placements WHERE key = :key"), {"key": mail}
+        ).one()
+        given = codes.give(connection, shop.store.vault, "spring", placement, [2], start)
+    order = {"at": later(200), "kind": "order", "amount": "29.00 EUR"}
+    rows = (
+        {**order, "id": "own", "code": given[2].lower()},
+        {**order, "id": "back", "code": given[2], "kind": "refund"},
+    )
+    done = import_file(shop.store, shop.feed(*rows, {**order, "id": "free", "code": "X7Q2-B"}))
+    assert (done.events, done.problems) == (
+        3,
+        ['feed.jsonl: order free: code "X7Q2-B" belongs to no placement that was sent'],
+    )
+    assert placement_of(shop, "own") == placement_of(shop, "back") == mail
+    with shop.store.read() as connection:
+        kept = connection.execute(text("SELECT contact_id, code FROM events WHERE external_id = 'own'")).one()
+        assert tuple(kept) == (2, None)  # the code stays sealed
+        assert {row.campaign: row.redeemed for row in codes.standing(connection)}["double-eleven-2026"] == 1
 
 
 def test_who_unsubscribes_in_a_file_is_never_written_to_again(

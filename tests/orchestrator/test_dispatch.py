@@ -329,6 +329,20 @@ async def test_an_offer_that_ends_before_the_fence_stops_it(store: Store, clock:
     assert row(store, key).state == "skipped"
 
 
+async def test_what_is_due_later_is_told_when_nothing_is_left_to_do_now(
+    store: Store, clock: VirtualClock
+) -> None:
+    """On whatever account; what waits for an event has no time to tell."""
+    running = dispatcher(store, clock, Platform(clock))
+    plant(store, 1, trigger="sold_out")
+    assert await running.once(NOW) is None
+    plant(store, 1, account="telegram-eu", due_at=START + timedelta(hours=3))
+    assert await running.once(NOW) == START + timedelta(hours=3)
+    plant(store, 1, account="bluesky-eu", due_at=START)
+    plant(store, 1, account="bluesky-eu", due_at=START + timedelta(hours=2), first=1)
+    assert await running.once(NOW) == START + timedelta(hours=2)
+
+
 async def test_quiet_hours_defer_and_say_why(store: Store, clock: VirtualClock) -> None:
     (key,) = plant(store, 1)
     night = Rules(quiet=(Quiet(START.time(), (START + timedelta(hours=2)).time()),))

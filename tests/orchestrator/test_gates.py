@@ -180,6 +180,38 @@ def test_one_case_of_a_route_is_asked_of_a_person(shop: Path) -> None:
     assert any("SA.closed.sms-from-abroad" in ask for ask in proposed(shop).preparation.asks)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Anzeige {{ percent }} {{ link }}", []),
+        ("{{ percent }} Anzeige {{ link }}", ['the text does not begin with "Werbung"']),
+        ("#sponsored {{ percent }} {{ link }}", ["#sponsored is not enough", '"Werbung"']),
+    ],
+)
+def test_any_word_the_rule_takes_for_a_label_is_one(shop: Path, text: str, said: list[str]) -> None:
+    campaign(shop, "DE", more="paid: yes\ncontent: {template: own}")
+    (shop / "templates/own").mkdir(parents=True)
+    (shop / "templates/own/launch.default.j2").write_text(text, "utf-8")
+    found = problems(shop)
+    assert len(found) == bool(said)
+    assert all(part in found[0] for part in said)
+
+
+def test_a_word_to_avoid_is_told_with_what_stands_around_it(shop: Path) -> None:
+    """In the text and in the words that describe a picture; what only sounds like one is let through."""
+    campaign(shop, "CN", more="content: {template: own}")
+    (shop / "templates/own").mkdir(parents=True)
+    own = shop / "templates/own/launch.default.j2"
+    own.write_text("全网最佳灯笼 {{ percent }} {{ link }}", "utf-8")
+    (text,) = problems(shop)
+    assert (
+        'the text says "最佳" (全网最佳灯笼 20%…), which CN does not allow (CN.words.superlatives, ' in text
+    )
+    own.write_text("第一次来，请在最佳赏味期内食用 {{ percent }} {{ link }}", "utf-8")
+    assert problems(shop) == []
+    assert not any("words" in ask for ask in proposed(shop).preparation.asks)
+
+
 def test_an_unverified_fact_asks_and_never_blocks(shop: Path) -> None:
     (shop / "markets").mkdir()
     (shop / "markets/VN.yaml").write_text(

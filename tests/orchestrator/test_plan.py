@@ -99,6 +99,32 @@ def test_a_market_without_the_day_is_left_out_with_the_reason(
     ]
 
 
+def test_a_day_that_the_moon_may_move_is_seen_to_by_a_person_until_it_is_entered(
+    specs: dict[str, CampaignSpec], workspace: Workspace
+) -> None:
+    """Eid greetings are not to leave at the first minute of a computed day that nobody has looked at."""
+    spec = changed(specs["double-eleven-2026"], day="eid-al-fitr", year=2027, markets=["SA", "US"])
+    offer = {"discount": "10%", "starts": "day +2d 09:00", "ends": "day +4d 22:00"}
+    waves = {"launch": {"at": "starts"}}
+    later = changed(spec, day="ramadan-start", year=2027, markets=["SA"], offer=offer, waves=waves)
+
+    def asked(spec: CampaignSpec, workspace: Workspace = workspace) -> list[str]:
+        return [ask for ask in planned(spec, workspace).asks if "computed" in ask]
+
+    assert asked(spec) == [
+        "SA: eid-al-fitr is computed as Tue 09 Mar 2027 and may move by a day; last_call at 20:59, launch at "
+        "00:00 and reminder at 12:30 would leave on that day whatever is announced; when it is announced, "
+        "write its date under SA.eid-al-fitr in calendar.yaml and plan again"
+    ]
+    assert asked(later)[0].startswith(
+        "SA: ramadan-start is computed as Mon 08 Feb 2027 and may move by a day; when"
+    )
+    entered = replace(workspace, calendar={"SA": {"eid-al-fitr": [date(2027, 3, 10)]}})
+    assert asked(spec, entered) == []
+    launches = [p.local for p in planned(spec, entered).placements if p.market == "SA" and p.wave == "launch"]
+    assert {at.date() for at in launches if at} == {date(2027, 3, 10)}
+
+
 def test_a_sender_the_law_asks_for_is_missed_by_name(
     specs: dict[str, CampaignSpec], workspace: Workspace
 ) -> None:
@@ -156,6 +182,26 @@ def test_creators_are_invited_and_reminded_until_they_answer(
     assert {p.stop_on for p in korean.values()} == {"reply"}
     waits = [korean[w].due_at - korean["invite"].due_at for w in ("follow-up-1", "follow-up-2")]  # type: ignore[operator]
     assert waits == [timedelta(days=3), timedelta(days=7)]
+
+
+def test_a_reminder_keeps_its_time_of_day_across_a_clock_change(
+    specs: dict[str, CampaignSpec], workspace: Workspace
+) -> None:
+    """Berlin sets its clocks back on 25 October 2026: three days after ten in the morning is ten again."""
+    outreach = {**WRITTEN["lotus-lantern-collab"]["outreach"], "at": "2026-10-23 10:00"}
+    spec = changed(specs["lotus-lantern-collab"], outreach=outreach)
+    sent = {p.wave: p for p in planned(spec, workspace).placements if p.stop_on and p.market == "DE"}
+    assert {wave: f"{p.local:%d %H:%M}" for wave, p in sent.items()} == {
+        "invite": "23 10:00",
+        "follow-up-1": "26 10:00",
+        "follow-up-2": "30 10:00",
+    }
+    for placement in sent.values():
+        assert placement.due_at == placement.local
+    gap = planned(
+        changed(specs["lotus-lantern-collab"], outreach={**outreach, "at": "2027-03-25 02:30"}), workspace
+    )
+    assert {problem.path for problem in gap.problems if "does not exist" in problem.text} == {"outreach.at"}
 
 
 @given(days=st.integers(-40, 40), hour=st.integers(0, 23), year=st.sampled_from([2026, 2027, 2028]))

@@ -194,6 +194,10 @@ def test_sundays_and_holidays_have_hours_of_their_own() -> None:
         quiet=(rule,),
     )
     assert decide(paris, datetime(2026, 11, 11, 9, tzinfo=UTC)) == Wait(
-        datetime(2026, 11, 11, 23, tzinfo=UTC), "moves to Thu 12 Nov 00:00: a quiet day"
+        datetime(2026, 11, 11, 23, tzinfo=UTC), "moves to Thu 12 Nov 00:00: Wed 11 Nov is a public holiday"
+    )
+    sunday = replace(paris, due_at=datetime(2026, 11, 15, 9, tzinfo=UTC), quiet=(NIGHT, rule))
+    assert decide(sunday, datetime(2026, 11, 15, 9, tzinfo=UTC)) == Wait(
+        datetime(2026, 11, 16, 8, tzinfo=UTC), "moves to Mon 16 Nov 09:00: Sun 15 Nov is a quiet day"
     )
     assert decide(paris, datetime(2026, 11, 12, 9, tzinfo=UTC)) == Send()

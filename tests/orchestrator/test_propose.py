@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from content.personal import OWN_CODE
 from content.render import Renderer
 from locales.rates import Rates, bundled, from_file
 from orchestrator.diff import Sign
 from orchestrator.propose import Proposal, apply, propose
-from orchestrator.store import Keys, Store, approvals, contacts, plans
+from orchestrator.store import Keys, Store, approvals, codes, contacts, plans
 from orchestrator.workspace import Workspace, load_all
 
 SAMPLE = Path(__file__).parents[2] / "examples/lantern-house"
@@ -92,6 +93,110 @@ def test_what_an_edit_does_not_touch_stays_approved(shop: Path, store: Store) ->
     saved = apply(store, changed, "ana", NOW)
     calls = [row for row in changed.preparation.prepared if row.placement.wave == "last_call"]
     assert saved.unapproved == len(calls)
+
+
+DIRECT = """\
+campaign: welcome-2026
+kind: flash
+markets: [DE]
+products: [lantern-red]
+offer:
+  discount: 10%
+  starts: 2026-11-09 09:00
+  ends: starts +4d
+  code_pool: welcome
+  new_customers: true
+channels: [email]
+waves: {go: {at: starts}, again: {at: starts +1d}}
+audience: {email: readers}
+"""
+
+
+@pytest.fixture
+def welcome(shop: Path) -> Path:
+    """A shop with one small campaign of direct messages alone."""
+    shutil.rmtree(shop / "campaigns")
+    (shop / "campaigns").mkdir()
+    (shop / "campaigns/welcome.yaml").write_text(DIRECT)
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("rule", "same"),
+    [
+        ("consent: [double_opt_in, opt_in]", True),  # the order of a list is nothing
+        ("consent: [opt_in]", False),
+        ("where: {orders: '< 9'}\nconsent: [opt_in, double_opt_in]", False),
+        ("consent: [opt_in, double_opt_in]\ncap: 3\ncap_window: 7d", False),
+    ],
+)
+def test_a_plan_is_named_and_approved_with_whom_it_addresses(
+    welcome: Path, store: Store, rule: str, same: bool
+) -> None:
+    (welcome / "audiences/readers.yaml").write_text("consent: [opt_in, double_opt_in]")
+    before = proposed(welcome, store, "welcome-2026")
+    apply(store, before, "mei", NOW)
+    with store.begin() as connection:
+        approvals.approve(connection, "welcome-2026", before.hash, "ana", NOW)
+    (welcome / "audiences/readers.yaml").write_text(rule)
+    after = proposed(welcome, store, "welcome-2026")
+    assert (after.hash == before.hash) is same
+    assert signs(after) == {Sign.SAME if same else Sign.CHANGE}
+    saved = apply(store, after, "mei", NOW)
+    assert (saved.unapproved == 0) is same
+
+
+def test_a_pool_too_small_for_a_plan_is_said_and_so_is_one_that_is_not_there(
+    welcome: Path, store: Store
+) -> None:
+    def asked() -> list[str]:
+        return [ask for ask in proposed(welcome, store, "welcome-2026").preparation.asks if "pool" in ask]
+
+    fill = "fill it with `silkpost codes import welcome FILE`"
+    assert asked() == [f"there is no pool welcome of codes; {fill}"]
+    (welcome / "codes.txt").write_text("WELCOME-1\nWELCOME-2\n")
+    codes.import_file(store, "welcom", welcome / "codes.txt")
+    assert asked() == ["there is no pool welcome of codes; did you mean welcom?"]
+    (welcome / "codes.txt").write_text("WELCOME-3\n")
+    codes.import_file(store, "welcome", welcome / "codes.txt")
+    proposal = proposed(welcome, store, "welcome-2026")
+    people = sum(reach.addressed for reach in proposal.reach.values())
+    assert asked() == [f"pool welcome has 1 free code, this plan addresses {people}; {fill}"]
+    (welcome / "codes.txt").write_text("".join(f"MANY-{number}\n" for number in range(people)))
+    codes.import_file(store, "welcome", welcome / "codes.txt")
+    assert asked() == []
+
+
+def test_each_message_of_a_pool_has_the_place_of_a_code_and_no_other_code(
+    welcome: Path, store: Store
+) -> None:
+    found = proposed(welcome, store, "welcome-2026").preparation
+    assert found.problems == []
+    assert {OWN_CODE in row.edition.fields for row in found.prepared} == {True}
+    (welcome / "translations/de_DE.yaml").write_text("code: Mit dem Code LIGHT11 sparen\n")
+    folder = welcome / "templates/welcome"
+    folder.mkdir()
+    (folder / "go.email.j2").write_text(
+        "{% block title %}Hallo{% endblock %}{% block text %}{{ t.code }} {{ unsubscribe }}"
+        "{{ sender }}{% endblock %}"
+    )
+    with (welcome / "campaigns/welcome.yaml").open("a") as file:
+        file.write("content: {template: welcome}\n")
+    wrong = [str(problem) for problem in proposed(welcome, store, "welcome-2026").preparation.problems]
+    assert any(
+        "the text says LIGHT11, the offer gives each reader a code of the pool welcome" in each
+        for each in wrong
+    )
+
+
+def test_who_has_bought_is_counted_as_left_out_and_a_crowded_cap_is_said(welcome: Path, store: Store) -> None:
+    (welcome / "audiences/readers.yaml").write_text("cap: 1\ncap_window: 7d\n")
+    proposal = proposed(welcome, store, "welcome-2026")
+    for reach in proposal.reach.values():
+        assert reach.bought > 0
+        assert reach.addressed + reach.left_out == reach.found
+    (crowded,) = (ask for ask in proposal.preparation.asks if "its cap" in ask)
+    assert crowded.startswith("DE: readers is written to 2 times within 7 d, and its cap is 1;")
 
 
 def test_what_has_left_is_locked_and_shown_so(shop: Path, store: Store) -> None:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -323,4 +323,4 @@ def test_learned_hours_reach_the_report(shop: Any, later: Later, start: datetime
     (learned,) = made(shop).learned
     assert (learned.market, learned.channel, learned.hour, learned.placements) == ("JP", "email", 20, 4)
     with shop.store.read() as connection:
-        assert best_hours(connection, NOW) == {("JP", "email"): time(20)}
+        assert best_hours(connection, NOW) == {("JP", "email"): learned}

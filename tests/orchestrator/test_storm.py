@@ -19,7 +19,7 @@ from channels.http import answer, call, client
 from channels.testing import FakePlatform, Reply, Seen
 from orchestrator.clock import VirtualClock
 from orchestrator.dispatch import Dispatcher
-from orchestrator.store import Keys, Store, queue, standing
+from orchestrator.store import Keys, Store, standing
 from orchestrator.testing import START, Recorder, plant
 from orchestrator.window import Window
 
@@ -96,7 +96,6 @@ async def until_done(running: Dispatcher, clock: VirtualClock) -> None:
     """Dispatch whenever something may leave, until nothing is left to."""
     while True:
         again = await running.once(timedelta(0))
-        again = again or await running.store.fetch(queue.next_due, clock.now())
         if again is None:
             return
         clock.advance_to(again)

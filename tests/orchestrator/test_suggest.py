@@ -51,8 +51,11 @@ def test_days_come_in_their_order_each_once_and_in_time() -> None:
 def test_a_market_keeps_its_own_date() -> None:
     (spring,) = (one for one in suggest(EVERYWHERE, [], date(2027, 1, 10), 2) if one.name == "seollal")
     assert spring.dates == {"KR": date(2027, 2, 7)}
-    moving = [one for one in suggest(EVERYWHERE, [], date(2027, 1, 10), 3) if one.name == "mothers-day"]
-    assert moving[0].dates["GB"] == date(2027, 3, 7)
+    moving = {one.name: one for one in suggest(EVERYWHERE, [], date(2027, 1, 10), 3)}
+    assert moving["mothers-day"].dates["GB"] == date(2027, 3, 7)
+    eid = starter(EVERYWHERE, moving["eid-al-fitr"])
+    assert "day: eid-al-fitr          # ±1 day until it is announced\n" in eid
+    assert "±" not in starter(EVERYWHERE, moving["seollal"])
 
 
 def test_a_day_that_has_its_campaign_says_so() -> None:
