@@ -13,10 +13,12 @@ The order, the first that holds decides:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from locales.zones import zone
 
@@ -38,8 +40,7 @@ class Quiet:
     dates: frozenset[date] = frozenset()  #: public holidays on which it holds too
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True, gc=False):
     """All that the decision looks at. Times are aware; reasons show them in `zone`."""
 
     due_at: datetime | None  #: None while it waits for `trigger`
@@ -49,7 +50,7 @@ class Case:
     market: str = ""
     recipient_zone: str = ""  #: where it differs from the market's; quiet hours follow it, blackouts both
     quiet: tuple[Quiet, ...] = ()
-    blackouts: Mapping[date, str] = field(default_factory=lambda: _NONE)  #: by date in `zone`
+    blackouts: Mapping[date, str] = _NONE  #: by date in `zone`
     trigger: str = ""  #: the event it waits for, such as `sold_out`
     approved: bool = True
     paused: str = ""  #: who paused what, as a sentence's end: `market JP by ana`

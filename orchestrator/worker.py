@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -349,20 +350,14 @@ class Worker:
     # One attempt
 
     def _attempt(self, delivery: Claimed) -> Attempt:
-        async def save(saved: dict[str, Any]) -> None:
-            await self._checkpoint(delivery, saved)
-
-        async def enter() -> None:
-            await self._enter(delivery)
-
         return Attempt(
             self._message(delivery),
             self._who.vault.key_for(delivery.id, delivery.generation),
             since=delivery.since,
             number=delivery.number,
             resume=delivery.resume,
-            save=save,
-            enter=enter,
+            save=partial(self._checkpoint, delivery),
+            enter=partial(self._enter, delivery),
         )
 
     async def _checkpoint(self, delivery: Claimed, saved: dict[str, Any]) -> None:

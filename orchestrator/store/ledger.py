@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from orchestrator.overrides import without
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
     from orchestrator.store.accounts import Account
     from orchestrator.store.bounds import Bounds
 
+# What every message makes is a Struct: made in a third of a dataclass's time, and no work for the collector.
+
 #: When a person is asked: a time that no clock reaches.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True, gc=False):
     """One placement that may leave, as a claim needs it."""
 
     id: int
@@ -74,7 +77,7 @@ def case_of(slot: Slot, rules: Rules, due_at: datetime | None, **differs: Any) -
         ends_at=slot.ends_at,
         market=slot.market,
         quiet=rules.quiet,
-        blackouts=without(rules.blackouts, slot.spared),
+        blackouts=without(rules.blackouts, slot.spared) if slot.spared else rules.blackouts,
         trigger=slot.trigger,
         stopped=f"{slot.stop_on} by {slot.item}" if slot.stopped else "",
         sold_out=rules.sold_out,
@@ -100,8 +103,7 @@ class Ability:
         return since + self.idempotent_for > by
 
 
-@dataclass(slots=True)
-class Claimed:
+class Claimed(Struct, gc=False, eq=False):
     """One delivery in the hands of a worker."""
 
     id: int
@@ -115,17 +117,19 @@ class Claimed:
     lease_until: datetime
     case: Case
     in_doubt: bool = False
-    resume: dict[str, Any] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)  #: the personal ones, frozen; never logged
-    code: str = field(default="", repr=False)  #: of a pool, given with the first intent
+    resume: dict[str, Any] = {}
+    values: dict[str, str] = {}  #: the personal ones, frozen; never logged
+    code: str = ""  #: of a pool, given with the first intent; never logged
+
+    def __repr__(self) -> str:
+        return f"<{self.key}>"
 
     @property
     def key(self) -> str:
         return f"{self.slot.key}#{self.contact_id}" if self.contact_id else self.slot.key
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True, gc=False):
     """What became of one claimed delivery. `outcome` is what the attempt's row says; empty means no row."""
 
     delivery: Claimed
@@ -139,8 +143,7 @@ class Result:
     tells: Callable[[Account], None] | None = None  #: what its account learns from it
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True, gc=False):
     """One transition that the log should tell."""
 
     key: str

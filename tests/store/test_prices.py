@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from locales.money import Money
