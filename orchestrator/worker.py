@@ -43,8 +43,8 @@ log = structlog.get_logger()
 
 _KEPT_EDITIONS = 64
 #: A result waits for company at most this part of what a request takes, so that a commit serves several.
-_GATHER = 0.08
-_LONGEST_GATHER = 0.02
+_GATHER = 0.04
+_LONGEST_GATHER = 0.01
 #: Where requests are slow a result is committed after this many seconds, with or without company.
 _LONGEST_UNSAID = 0.25
 _TRY_AGAIN = 1.0
