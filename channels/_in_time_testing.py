@@ -14,6 +14,7 @@ how the vendor words each moment; virtual time and the dispatcher's rules are he
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,6 +82,8 @@ class InTime(ChannelConformance):
                     continue
                 except Retryable as error:
                     clock.at += max(error.retry_after or _A_MINUTE, _A_MINUTE)
+                    # what ended meanwhile the daemon has renewed, with requests that are no step of ours
+                    adapter.credentials = replace(adapter.credentials, expires_at=None)
                     continue
                 if receipt and receipt.state is State.SENT:
                     return receipt

@@ -112,6 +112,7 @@ class Graph(Channel):
     """A channel of the Graph API."""
 
     settings: GraphSettings
+    renew_before = timedelta(days=7)  #: of sixty; one that has ended cannot be renewed
 
     async def ask(self, method: str, path: str, *, server: str = "", **more: Any) -> httpx.Response:
         return await call(

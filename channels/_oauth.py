@@ -12,11 +12,13 @@ from urllib.parse import urlencode
 import msgspec
 from pydantic import SecretStr
 
-from channels.base import Channel, ChannelError, Credentials, OAuth, Settings, Unauthorized
+from channels.base import Channel, ChannelError, Credentials, OAuth, Retryable, Settings, Unauthorized
 from channels.http import answer, call
 
 if TYPE_CHECKING:
     import httpx
+
+_RENEWED_IN = timedelta(seconds=30)  #: a token that has ended while its refresh token has not
 
 
 async def refreshed(
@@ -146,6 +148,11 @@ class OAuthChannel(Channel):
         return [each.get_secret_value() for each in (*settings, *self.credentials.values.values())]
 
     def bearer(self) -> dict[str, str]:
+        ends = self.credentials.expires_at
+        if ends is not None and ends <= self.clock.now() and self.secret("refresh_token"):
+            # the platform would say 401, and the account would stop for what a renewal mends
+            told = f"the access token ended {ends:%Y-%m-%d %H:%M}Z and is not renewed yet"
+            raise Retryable(told, _RENEWED_IN)
         if not (token := self.secret("token")):
             raise Unauthorized("there is no access token yet; log in, or renew it from the refresh token")
         return {"Authorization": f"Bearer {token}"}

@@ -327,6 +327,8 @@ class Channel(ABC):
 
     settings_type: ClassVar[type[Settings]] = Settings
     for_teams: ClassVar[bool] = False  #: it posts to a group of our own, which may hear alerts
+    #: How long before a token's end `renew` is asked; X's live for two hours, the shortest we know.
+    renew_before: ClassVar[timedelta] = timedelta(minutes=15)
     oauth: ClassVar[OAuth | None] = None  #: where `silkpost channels login` can bring the tokens
 
     # Set on the class; an account's settings may narrow them on the instance, which is what dispatch reads.

@@ -16,13 +16,12 @@ import msgspec
 from pydantic import Field, SecretStr
 
 from channels._media import piece, upload
-from channels._oauth import refreshed
+from channels._oauth import OAuthChannel, OAuthSettings
 from channels._post import CLOCKS_DIFFER, Posted, ids, in_turn, receipt, throttled, with_link
 from channels.base import (
     AccountFacts,
     Attempt,
     CannotTell,
-    Channel,
     ChannelError,
     Credentials,
     Found,
@@ -78,17 +77,15 @@ _FACTS: Mapping[str, type[ChannelError]] = {
 _ABOUT_THE_POST = ("duplicate content", "text is too long", "deleted or not visible", "reply to this")
 
 
-class XSettings(Settings):
-    token: SecretStr = SecretStr("")  #: OAuth 2 user token: tweet.read tweet.write users.read media.write
-    refresh_token: SecretStr = SecretStr("")  #: given with the scope offline.access
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")  #: of a confidential client
+class XSettings(OAuthSettings):
+    """Scopes: tweet.read, tweet.write, users.read, media.write; offline.access gives the refresh token."""
+
     consumer_secret: SecretStr = SecretStr("")  #: of the app; signs its webhooks
     reply_settings: Literal["everyone", "following", "mentionedUsers", "subscribers", "verified"] = "everyone"
     server: str = Field(default="https://api.x.com", pattern=r"^https?://[^/\s]+$")
 
 
-class Adapter(Channel):
+class Adapter(OAuthChannel):
     settings_type: ClassVar[type[Settings]] = XSettings
     settings: XSettings
     oauth = OAuth(
@@ -253,21 +250,7 @@ class Adapter(Channel):
 
     async def renew(self) -> Credentials:
         """A new pair of tokens; X takes each refresh token once."""
-        own = self.settings
-        if not (refresh := self._secret("refresh_token")):
-            raise Unauthorized("there is no refresh token; log in with the scope offline.access")
-        secret = own.client_secret.get_secret_value()
-        basic = base64.b64encode(f"{own.client_id}:{secret}".encode()).decode()
-        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": own.client_id}
-        self.credentials = await refreshed(
-            self.http,
-            f"{own.server}/2/oauth2/token",
-            form,
-            now=self.clock.now(),
-            headers={"Authorization": f"Basic {basic}"} if secret else None,
-            hide=self._secrets(),
-        )
-        return self.credentials
+        return await self.renewed(f"{self.settings.server}/2/oauth2/token", basic=True)
 
     def hear(self, request: HeardRequest) -> Heard:
         """Answers to our posts and likes of them; and the proof that we hold the app's secret.
@@ -289,26 +272,14 @@ class Adapter(Channel):
         except (msgspec.DecodeError, ValueError):
             return Heard(status=400)
 
-    def _secret(self, name: str) -> str:
-        kept = self.credentials.values.get(name)
-        seed: SecretStr = getattr(self.settings, {"access_token": "token"}.get(name, name))
-        return (kept or seed).get_secret_value()
-
-    def _secrets(self) -> list[str]:
-        own = self.settings
-        settings = (own.token, own.refresh_token, own.client_secret, own.consumer_secret)
-        return [each.get_secret_value() for each in (*settings, *self.credentials.values.values())]
-
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        if not (token := self._secret("access_token")):
-            raise Unauthorized("there is no access token yet; log in, or renew it from the refresh token")
         return await call(
             self.http,
             method,
             f"{self.settings.server}{path}",
             now=self.clock.now(),
-            headers={"Authorization": f"Bearer {token}"},
-            hide=self._secrets(),
+            headers=self.bearer(),
+            hide=self.secrets(),
             judge=self._judge,
             **more,
         )

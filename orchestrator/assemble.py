@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from channels import load
-from channels.base import ChannelError, Credentials, Renews
+from channels.base import Channel, ChannelError, Credentials, Renews, Unauthorized
 from orchestrator.adapters import Adapters
 from orchestrator.alerts import alert, say
 from orchestrator.collect import collect, import_file
@@ -20,7 +20,18 @@ from orchestrator.gather import blackouts, holidays_of
 from orchestrator.propose import CREATOR, fixed_prices
 from orchestrator.quiet import quiet_of
 from orchestrator.schedule import Engine
-from orchestrator.store import Connection, alerts, backup, lapses, prices, retention, standing, stock, tokens
+from orchestrator.store import (
+    Connection,
+    accounts,
+    alerts,
+    backup,
+    lapses,
+    prices,
+    retention,
+    standing,
+    stock,
+    tokens,
+)
 from orchestrator.store.contacts import unsubscribe_token
 from orchestrator.store.ledger import Claimed, Rules, Slot
 
@@ -34,7 +45,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BACKUPS_KEPT = 7
-RENEW_BEFORE = timedelta(minutes=15)  #: X's access tokens live for two hours, the shortest we know
+#: A renewal that failed is tried again after this part of the time the token still has.
+_PART_OF_THE_REST = 20
 #: Personal values are forgotten this long after their delivery ended, attempts after that.
 PERSONAL_KEPT, ATTEMPTS_KEPT = timedelta(days=30), timedelta(days=400)
 
@@ -58,7 +70,9 @@ class Shop:
         self.adapters = Adapters(workspace, clock, store=store, outbox=outbox)
         self.dispatcher = Dispatcher(store, clock, self.adapters.get, rules=self.rules, links=self.links)
         self._sold_out: frozenset[str] = frozenset()
-        self._asked: set[str] = set()
+        self._asked: dict[str, datetime] = {}  #: when an account's tokens were last to be renewed
+        self._refused: set[str] = set()  #: accounts whose settings hold nothing to renew from
+        self._unkept: dict[str, Credentials] = {}  #: renewed, and not yet in the store
         self._told: set[str] = set()  #: what a feed was found wrong in, said once
         self._kept: dict[str, Credentials] = {}  #: as the store had them when we last looked
         self._market_rules = cache(self._rules_of)
@@ -132,36 +146,71 @@ class Shop:
     async def renew(self) -> None:
         """Renew the tokens that end soon, one account after the other: a rotated one is used only once.
 
-        A platform that cannot be reached is asked again at the next tick; the old token stands meanwhile.
+        A platform that cannot be reached is asked again later; the old token stands meanwhile.
         """
-        now = self.clock.now()
         for name in self.workspace.accounts:
             if not self.adapters.live(name):
                 continue
             adapter = self.adapters.get(name)
-            if not isinstance(adapter, Renews):
-                continue
-            kept = await self.store.fetch(tokens.credentials, self.store.vault, name)
-            if kept != self._kept.setdefault(name, kept):
-                adapter.credentials = self._kept[name] = kept  # a person has logged in meanwhile
-            if not self._is_due(name, adapter.credentials, now):
-                continue
-            self._asked.add(name)
+            if isinstance(adapter, Renews):
+                await self._renew(name, adapter)
+
+    async def _renew(self, name: str, adapter: Channel) -> None:
+        kept = await self.store.fetch(tokens.credentials, self.store.vault, name)
+        if kept != self._kept.setdefault(name, kept):
+            self._adopt(name, adapter, kept)
+        if name not in self._unkept and not self._is_due(name, adapter, self.clock.now()):
+            return
+        now, worker = self.clock.now(), self.dispatcher.worker
+        held = await self.store.run(tokens.claim, self.store.vault, name, worker, now)
+        if held is None:
+            return  # another process is at it, and we read what it got at the next tick
+        try:
+            if held != self._kept[name]:
+                self._adopt(name, adapter, held)
+            else:
+                await self._rotate(name, adapter, held)
+        finally:
+            await self.store.run(tokens.give_back, name, worker)
+
+    def _adopt(self, name: str, adapter: Channel, kept: Credentials) -> None:
+        """A person has logged in, or another process has renewed, meanwhile."""
+        adapter.credentials = self._kept[name] = kept
+        self._unkept.pop(name, None)
+
+    async def _rotate(self, name: str, adapter: Channel, before: Credentials) -> None:
+        """Ask for new tokens and keep them; what the store did not take is kept later, not asked anew."""
+        assert isinstance(adapter, Renews)  # noqa: S101  `renew` looks at no other
+        if name not in self._unkept:
+            now = self._asked[name] = self.clock.now()
             try:
-                renewed = await adapter.renew()
+                self._unkept[name] = await adapter.renew()
             except ChannelError as error:
                 log.warning("renew", account=name, why=str(error))
-                continue
-            await self.store.run(tokens.keep, self.store.vault, name, renewed)
-            adapter.credentials = renewed
-            self._kept[name] = await self.store.fetch(tokens.credentials, self.store.vault, name)
-            log.info("renew", account=name)
+                if isinstance(error, Unauthorized):
+                    await self._ended(name, adapter.credentials, str(error), now)
+                return
+        adapter.credentials = renewed = self._unkept[name]
+        kept = await self.store.run(tokens.rotate, self.store.vault, name, before, renewed)
+        self._adopt(name, adapter, kept)
+        log.info("renew", account=name)
 
-    def _is_due(self, name: str, held: Credentials, now: datetime) -> bool:
-        """Tokens from the settings are renewed once, to learn when they end; others when they end soon."""
+    async def _ended(self, name: str, held: Credentials, why: str, now: datetime) -> None:
+        """There is nothing to renew from: once the token has ended, a person has to log in."""
         if not held.values:
-            return name not in self._asked
-        return held.expires_at is not None and held.expires_at - now < RENEW_BEFORE
+            self._refused.add(name)
+        elif held.expires_at and held.expires_at <= now:
+            await self.store.run(accounts.stop, name, why, now)
+
+    def _is_due(self, name: str, adapter: Channel, now: datetime) -> bool:
+        """Tokens from the settings are renewed once, to learn when they end; others when they end soon."""
+        held = adapter.credentials
+        if not held.values:
+            return name not in self._refused
+        if held.expires_at is None or (left := held.expires_at - now) >= adapter.renew_before:
+            return False
+        asked = self._asked.get(name)
+        return asked is None or now - asked >= left / _PART_OF_THE_REST
 
     async def keep_rates(self) -> None:
         """Ask for the day's rates, so that no plan waits for them; put on record what products cost now."""

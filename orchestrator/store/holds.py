@@ -171,6 +171,26 @@ def hold(connection: Connection, worker: str, where: str, now: datetime, until: 
     connection.execute(_HOLD, bound)
 
 
+_TAKE = text(
+    'INSERT INTO holders (name, worker, "where", since_at, lease_until)'
+    " VALUES (:name, :worker, :name, :now, :until) ON CONFLICT (name) DO UPDATE SET"
+    " worker = excluded.worker, since_at = excluded.since_at, lease_until = excluded.lease_until"
+    " WHERE holders.lease_until <= excluded.since_at"
+)
+
+
+def take(connection: Connection, name: str, worker: str, now: datetime, until: datetime) -> bool:
+    """Hold something that only one process may do at a time; False where another is at it."""
+    bound = {"name": name, "worker": worker, "now": millis(now), "until": millis(until)}
+    return connection.execute(_TAKE, bound).rowcount == 1
+
+
+def give_back(connection: Connection, name: str, worker: str) -> None:
+    """Somebody else may do it now."""
+    done = text("DELETE FROM holders WHERE name = :name AND worker = :worker")
+    connection.execute(done, {"name": name, "worker": worker})
+
+
 def let_go(connection: Connection, worker: str) -> None:
     """This daemon has ended."""
     connection.execute(text("DELETE FROM holders WHERE worker = :worker"), {"worker": worker})

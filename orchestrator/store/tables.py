@@ -316,10 +316,10 @@ class Pause(Table, table=True):
 
 
 class Holder(Table, table=True):
-    """Who runs the daemon on this store."""
+    """Who runs the daemon on this store, and who does what only one process may do at a time."""
 
     __tablename__ = "holders"
-    name: str = Field(primary_key=True)  #: `daemon`
+    name: str = Field(primary_key=True)  #: `daemon`, or `tokens of ACCOUNT`
     worker: str
     where: str  #: host and process id, for a person to read
     since_at: datetime = Field(sa_column=instant())

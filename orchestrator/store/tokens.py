@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,13 +11,14 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, select, update
 
 from channels.base import AccountFacts, Credentials
-from orchestrator.store import accounts
+from orchestrator.store import accounts, holds
 from orchestrator.store.tables import AccountState, Table
 
 if TYPE_CHECKING:
     from orchestrator.store.vault import Vault
 
 _rows = Table.metadata.tables[str(AccountState.__tablename__)]
+_LEASE = timedelta(minutes=3)  #: longer than a renewal takes; a process that was killed holds it no longer
 
 
 def learn(connection: Connection, name: str, facts: AccountFacts, now: datetime) -> None:
@@ -46,6 +47,28 @@ def keep(connection: Connection, vault: Vault, name: str, renewed: Credentials) 
     sealed = vault.seal(json.dumps(values).encode(), f"account:{name}")
     kept = {"credentials": sealed, "expires_at": renewed.expires_at}
     connection.execute(update(_rows).where(_rows.c.name == name).values(**kept))
+
+
+def claim(connection: Connection, vault: Vault, name: str, worker: str, now: datetime) -> Credentials | None:
+    """The tokens to renew, held for this process alone; None where another one renews them at this moment."""
+    if not holds.take(connection, f"tokens of {name}", worker, now, now + _LEASE):
+        return None
+    return credentials(connection, vault, name)
+
+
+def rotate(
+    connection: Connection, vault: Vault, name: str, before: Credentials, renewed: Credentials
+) -> Credentials:
+    """Keep what was renewed from `before`; where a person has logged in meanwhile, theirs stay."""
+    accounts.load(connection, name)
+    if credentials(connection, vault, name) == before:
+        keep(connection, vault, name, renewed)
+    return credentials(connection, vault, name)
+
+
+def give_back(connection: Connection, name: str, worker: str) -> None:
+    """The renewal is over, whatever came of it."""
+    holds.give_back(connection, f"tokens of {name}", worker)
 
 
 def credentials(connection: Connection, vault: Vault, name: str) -> Credentials:

@@ -439,6 +439,7 @@ async def test_renewing_gives_a_longer_token_and_logs_none(
         made = await ours.renew()
         assert (platform.requests[0].path, platform.requests[0].query) == (path, asked)
         assert made.expires_at == NOW + timedelta(days=60)
+        assert ours.renew_before == timedelta(days=7), "one that has ended cannot be renewed"
         assert (await adapter(platform, http, made).check()).expires_at == made.expires_at
     assert TOKEN not in caplog.text
 

@@ -492,7 +492,8 @@ def closed(required: list[str], **properties: Any) -> dict[str, Any]:
 
 URN = {"type": "string", "pattern": "^urn:li:(organization|person|image|video):.+$"}
 MEDIA = closed(["id"], id=URN, altText={"type": "string", "minLength": 1, "maxLength": 4086})
-#: learn.microsoft.com/linkedin/marketing/community-management/shares (li-lms-2026-01), read 2026-11-22.
+#: learn.microsoft.com/linkedin/marketing/community-management/shares (li-lms-2026-01), excerpts of it;
+#: read 2026-11-22.
 DOCUMENTED = {
     # posts-api "Post Schema", multiimage-post-api "MultiImage Schema"
     "/rest/posts": closed(

@@ -354,7 +354,7 @@ def text(most: int) -> dict[str, Any]:
 
 
 BASE64 = {"content_type": {"enum": ["image/jpeg", "image/png"]}, "data": {"type": "string", "minLength": 1}}
-#: PinCreate and PinMediaSource of pinterest/api-description v5/openapi.yaml 5.23, read 2026-11-22.
+#: PinCreate and PinMediaSource of pinterest/api-description v5/openapi.yaml 5.23, excerpts read 2026-11-22.
 PIN = closed(
     ["board_id", "media_source"],
     board_id={"type": "string", "pattern": r"^\d+$"},

@@ -547,7 +547,7 @@ COUNT = {"type": "integer", "minimum": 1}
 PRIVACY = {"enum": ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]}
 SHARED = {name: YES for name in ("disable_comment", "brand_content_toggle", "brand_organic_toggle")}
 #: developers.tiktok.com/doc/content-posting-api-reference-direct-post, -photo-post, -get-video-status and
-#: tiktok-api-v2-video-query, read 2026-11-22.
+#: tiktok-api-v2-video-query, excerpts read 2026-11-22.
 DOCUMENTED = {
     "/v2/post/publish/creator_info/query/": closed([]),
     "/v2/post/publish/video/init/": closed(

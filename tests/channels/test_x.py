@@ -471,6 +471,20 @@ async def test_renewing_rotates_both_tokens_and_the_new_ones_are_used() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("refresh", [REFRESH, ""])
+async def test_a_token_that_ended_waits_for_its_renewal_and_stops_no_account(refresh: str) -> None:
+    """The platform's 401 would stop it, until a person came; without a refresh token that is the truth."""
+    held = Credentials({"access_token": SecretStr("ended")}, NOW)
+    async with FakeX() as platform, client() as http:
+        ours = adapter(platform, http, held, refresh_token=refresh)
+        with pytest.raises(Retryable if refresh else Unauthorized) as caught:
+            await ours.send(make_attempt(Message(text="Hallo")))
+        assert len(platform.requests) == (0 if refresh else 1)
+    if isinstance(caught.value, Retryable):
+        assert caught.value.retry_after == timedelta(seconds=30)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("fault", "fact"),
     [

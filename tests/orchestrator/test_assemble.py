@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from orchestrator.adapters import Adapters
 from orchestrator.assemble import Shop
 from orchestrator.clock import VirtualClock
 from orchestrator.doctor import examine, examine_store
-from orchestrator.store import Keys, Store, accounts, tokens
+from orchestrator.store import Keys, Store, StoreError, accounts, tokens
 from orchestrator.store.ledger import Slot
 from orchestrator.testing import Recorder
 from orchestrator.workspace import Workspace, load_all
@@ -197,6 +198,132 @@ async def test_tokens_are_renewed_before_they_end_and_never_twice(
     with store.read() as connection:
         kept = tokens.credentials(connection, store.vault, "letters")
     assert kept.values["refresh"].get_secret_value() == f"refresh-{len(renewing.spent)}"
+    await shop.close()
+
+
+class Slow(Renewing):
+    """Takes a while, so that whoever else renews comes in between."""
+
+    async def renew(self) -> Credentials:
+        renewed = await super().renew()
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        return renewed
+
+
+def shop_of(workspace: Workspace, store: Store, renewing: Renewing, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    renewing.spent = []  # type: ignore[misc]  # each test's own
+    shop = Shop(workspace, store, renewing.clock)
+    monkeypatch.setattr(shop.adapters, "live", lambda name: name == "letters")
+    monkeypatch.setattr(shop.adapters, "get", lambda name: renewing)
+    return shop
+
+
+@pytest.mark.anyio
+async def test_two_processes_on_one_store_renew_once_and_both_go_on_with_the_new_token(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = VirtualClock(NOW)
+    adapters = Slow(clock), Slow(clock)
+    shops = [shop_of(workspace, store, each, monkeypatch) for each in adapters]
+    adapters[1].spent = adapters[0].spent  # type: ignore[misc]  # one platform
+    for _ in range(200):
+        await asyncio.gather(*(shop.renew() for shop in shops))
+        clock.advance(timedelta(minutes=1))
+    assert 2 <= len(adapters[0].spent) == len(set(adapters[0].spent)) <= 3
+    await asyncio.gather(*(shop.renew() for shop in shops))
+    assert adapters[0].credentials == adapters[1].credentials
+    for shop in shops:
+        await shop.close()
+
+
+@pytest.mark.anyio
+async def test_a_process_that_dies_while_it_renews_holds_the_others_up_for_minutes(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = VirtualClock(NOW)
+    await store.run(tokens.claim, store.vault, "letters", "one that was killed", NOW)
+    renewing = Renewing(clock)
+    shop = shop_of(workspace, store, renewing, monkeypatch)
+    await shop.renew()
+    assert not renewing.spent
+    clock.advance(timedelta(minutes=5))
+    await shop.renew()
+    assert renewing.spent == ["seed"]
+    await shop.close()
+
+
+@pytest.mark.anyio
+async def test_a_platform_that_is_down_when_we_start_is_asked_again(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = VirtualClock(NOW)
+    renewing = Renewing(clock)
+    shop = shop_of(workspace, store, renewing, monkeypatch)
+    renewing.down = True
+    await shop.renew()
+    renewing.down = False
+    clock.advance(timedelta(minutes=1))
+    await shop.renew()
+    assert renewing.credentials.values["refresh"].get_secret_value() == "refresh-1"
+    await shop.close()
+
+
+@pytest.mark.anyio
+async def test_what_the_store_did_not_take_is_kept_later_and_not_asked_for_anew(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewing = Renewing(VirtualClock(NOW))
+    shop = shop_of(workspace, store, renewing, monkeypatch)
+
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tokens, "keep", full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            await shop.renew()
+    await shop.renew()
+    assert renewing.spent == ["seed"]
+    with store.read() as connection:
+        kept = tokens.credentials(connection, store.vault, "letters")
+    assert kept.values["refresh"].get_secret_value() == "refresh-1"
+    await shop.close()
+
+
+@pytest.mark.anyio
+async def test_a_person_who_logs_in_while_we_renew_is_not_overruled(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_hand = Credentials({"refresh": SecretStr("by-hand")}, NOW + timedelta(hours=3))
+
+    class Meanwhile(Renewing):
+        async def renew(self) -> Credentials:
+            await store.run(tokens.keep, store.vault, "letters", by_hand)
+            return await super().renew()
+
+    renewing = Meanwhile(VirtualClock(NOW))
+    shop = shop_of(workspace, store, renewing, monkeypatch)
+    await shop.renew()
+    assert renewing.credentials == by_hand
+    await shop.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_grant_that_is_no_more_stops_the_account_once_its_token_has_ended(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    clock = VirtualClock(NOW)
+    renewing = Renewing(clock)
+    shop = shop_of(workspace, store, renewing, monkeypatch)
+    held = Credentials({"refresh": SecretStr("used")}, NOW + timedelta(minutes=-1 if ended else 5))
+    renewing.spent.append("used")
+    await store.run(tokens.keep, store.vault, "letters", held)
+    renewing.credentials = held
+    await shop.renew()
+    with store.read() as connection:
+        assert ("letters" in accounts.stopped(connection)) is ended
     await shop.close()
 
 
