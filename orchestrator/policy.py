@@ -4,7 +4,8 @@ The order, the first that holds decides:
 
 1. what never changes back: removed, stopped, suppressed, no consent, sold out; then the offer's end;
 2. what has no time yet: its trigger, or its due time is still to come;
-3. the grace has passed: skipped, and the reason says what it was waiting for;
+3. the grace has passed: skipped, and the reason says what it was waiting for. Quiet hours stop its clock:
+   what they put off is not late;
 4. what a person must end: approval, a pause, an empty pool of codes, a stopped account;
 5. what time ends: the platform's wait, the breaker, the cap, quiet hours. The latest of them counts. If that
    is past the offer's end, past the grace, or on a blackout day, it is skipped, and the reason names both.
@@ -24,6 +25,7 @@ from locales.zones import zone
 
 EVERY_DAY = frozenset(range(7))
 _DAY = timedelta(days=1)
+_LONGEST_QUIET = 14 * _DAY  #: where no offer's end bounds it: no market closes for so long
 _NONE: Mapping[date, str] = MappingProxyType({})
 
 
@@ -44,7 +46,7 @@ class Case(Struct, frozen=True, gc=False):
     """All that the decision looks at. Times are aware; reasons show them in `zone`."""
 
     due_at: datetime | None  #: None while it waits for `trigger`
-    late: timedelta  #: the grace after `due_at`
+    late: timedelta  #: the grace after `due_at`, in time outside quiet hours
     zone: str  #: the market's
     ends_at: datetime | None = None  #: the offer's end
     market: str = ""
@@ -100,12 +102,18 @@ def decide(case: Case, now: datetime) -> Send | Wait | Skip:
     if now < case.due_at:
         return Wait(case.due_at, f"due {shown(case.due_at, case.zone)}")
     held = _held(case)
-    if now > case.due_at + case.late:
+    if is_late(case, now):
         waited = f"; it was waiting: {held}" if held else ""
         return Skip(f"late: due {shown(case.due_at, case.zone)}, grace {length(case.late)}{waited}")
     if held:
         return Wait(None, held)
     return _in_time(case, case.due_at, now)
+
+
+def is_late(case: Case, now: datetime) -> bool:
+    """Whether its grace has passed."""
+    due_at = case.due_at
+    return due_at is not None and now > due_at + case.late and now > _last(case, due_at)
 
 
 def _gone(case: Case) -> str:
@@ -133,9 +141,6 @@ def _held(case: Case) -> str:
 
 def _in_time(case: Case, due_at: datetime, now: datetime) -> Send | Wait | Skip:
     """The earliest moment that every clock allows, if that is soon enough."""
-    last = due_at + case.late
-    if case.ends_at is not None:
-        last = min(last, case.ends_at)
     until, why = now, ""
     for at, because in (
         (case.quota_until, "the platform takes no more before"),
@@ -145,11 +150,14 @@ def _in_time(case: Case, due_at: datetime, now: datetime) -> Send | Wait | Skip:
         if at is not None and at > until:
             until, why = at, because
     if case.quiet:
-        until, why = _after_quiet(case, until, last, why)
+        asked = until
+        until, why = _after_quiet(case, asked, why)
+        if case.ends_at is None and until > asked + _LONGEST_QUIET:
+            return Skip(f"quiet hours do not end within {length(_LONGEST_QUIET)}")
     moved = f"moves to {shown(until, case.zone)}: {why}" if until > now else ""
     if case.ends_at is not None and until > now and until >= case.ends_at:
         return Skip(f"{moved}; the offer ends {shown(case.ends_at, case.zone, until)}")
-    if until > now and until > last:
+    if until > due_at + case.late and until > (last := _last(case, due_at)):
         return Skip(f"{moved}; the grace of {length(case.late)} ends {shown(last, case.zone, until)}")
     if blocked := _blackout(case, until):
         return Skip(f"{moved}; {blocked}" if moved else blocked)
@@ -166,10 +174,39 @@ def _blackout(case: Case, at: datetime) -> str:
     return ""
 
 
-def _after_quiet(case: Case, at: datetime, last: datetime, why: str) -> tuple[datetime, str]:
-    """The first moment from `at` on outside quiet hours, looking no further than just past `last`."""
+def _last(case: Case, due_at: datetime) -> datetime:
+    """When its grace has passed: it counts only the time in which the message may arrive."""
+    at, left = due_at, case.late
+    while case.quiet:
+        farthest = at + _LONGEST_QUIET
+        at, _ = _after_quiet(case, at, "")
+        closes = _closes(case, at, at + left)
+        if closes is None or at > farthest:
+            break
+        at, left = closes, left - (closes - at)
+    return at + left
+
+
+def _closes(case: Case, opened: datetime, before: datetime) -> datetime | None:
+    """The first moment after `opened` and before another at which quiet hours begin."""
+    where = zone(case.recipient_zone or case.zone)
+    first, last = opened.astimezone(where).date(), before.astimezone(where).date()
+    found = None
+    for quiet in case.quiet:
+        for day in (first + n * _DAY for n in range((last - first).days + 1)):
+            if day.weekday() not in quiet.weekdays and day not in quiet.dates:
+                continue
+            for fold in (0, 1):
+                at = datetime.combine(day, quiet.starts, where).replace(fold=fold).astimezone(UTC)
+                if opened < at < before and (found is None or at < found):
+                    found = at
+    return found
+
+
+def _after_quiet(case: Case, at: datetime, why: str) -> tuple[datetime, str]:
+    """The first moment from `at` on outside quiet hours, and no further than just past the offer's end."""
     name = case.recipient_zone or case.zone
-    where, told = zone(name), list[str]()
+    where, told, last = zone(name), list[str](), case.ends_at or at + _LONGEST_QUIET
     while at <= last:
         held = next((found for quiet in case.quiet if (found := _quiet_until(quiet, at, where))), None)
         if held is None:

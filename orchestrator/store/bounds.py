@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from orchestrator.policy import is_late
 from orchestrator.store import audience, codes
 from orchestrator.store.hot import Statement
 from orchestrator.store.tables import millis, moment
@@ -58,8 +59,7 @@ def hold(connection: Connection, vault: Vault, taken: Sequence[Claimed], now: da
 def explain(connection: Connection, delivery: Claimed, now: datetime) -> None:
     """Let the reason of what is too late name the empty pool that it was waiting for."""
     bounds, case = _of(delivery), delivery.case
-    late = case.due_at is not None and now > case.due_at + case.late
-    if late and bounds.pool and not delivery.values and codes.is_empty(connection, bounds.pool):
+    if is_late(case, now) and bounds.pool and not delivery.values and codes.is_empty(connection, bounds.pool):
         delivery.case = replace(case, empty_pool=bounds.pool)
 
 

@@ -175,7 +175,11 @@ def _holds(each: InZone, placement: Placement, facts: Facts, wall: datetime) -> 
         assert "offer" in each.decided.why or "grace" in each.decided.why or " is " in each.decided.why
     else:
         assert _obstacle(leaves, each.zone, placement, facts) == ""
-        assert each.due_at <= leaves <= each.due_at + placement.late
+        assert each.due_at <= leaves
+        if leaves > each.due_at + placement.late:  # quiet hours do not count, and nothing else waits here
+            hours = range(int((leaves - each.due_at) / timedelta(hours=1)))
+            held = {_obstacle(each.due_at + timedelta(hours=n), each.zone, placement, facts) for n in hours}
+            assert held <= {"quiet"}
     if isinstance(each.decided, Wait):
         assert obstacle == "quiet"
         assert "quiet" in each.decided.why
