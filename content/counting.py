@@ -52,6 +52,12 @@ GSM = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
+#: Punctuation and spaces that print well and are not in GSM-7, and what says the same there.
+_PLAINER = str.maketrans(
+    {"·": "-", "•": "-", "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\u2009": " ", "\u202f": " "}
+    | dict.fromkeys("‘’", "'")
+    | dict.fromkeys("“”„", '"')
+)
 _GSM_ONE, _GSM_PART, _UCS_ONE, _UCS_PART = 160, 153, 70, 67
 
 
@@ -98,6 +104,19 @@ def x_weight(cluster: str) -> int:
 def gsm_only(text: str) -> bool:
     """Whether an SMS of this text needs no UCS-2."""
     return not set(text) - GSM - GSM_EXTENSION
+
+
+def in_plain_punctuation(text: str) -> str:
+    return text.translate(_PLAINER)
+
+
+def plainer(text: str, ignored: str = "") -> str:
+    """A text for an SMS in plainer punctuation, where that alone keeps it out of UCS-2; else as it is.
+
+    `ignored`: characters that are not sent.
+    """
+    plain = in_plain_punctuation(text)
+    return plain if gsm_only(plain.translate(dict.fromkeys(map(ord, ignored)))) else text
 
 
 def _measured(text: str, counting: Counting) -> int | Decimal:

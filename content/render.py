@@ -12,6 +12,7 @@ from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedErr
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import new_context
 
+from content.counting import plainer
 from content.edition import Edition
 from content.formats import FSI, PDI, Formats, formats, locale_of
 from content.links import address_in
@@ -146,9 +147,10 @@ class Renderer:
             used = _fields_in(parts, environment.marked)
         except Exception as error:
             raise self._problem(error, name, scene) from error
-        placed = f"{OPEN}link{CLOSE}" if "link" in used or isinstance(link, Placed) else ""
+        placed = f"{OPEN}link{CLOSE}" if "link" in used or not isinstance(link, str) else ""
+        text = tidy(parts["text"])
         message = Message(
-            text=tidy(parts["text"]),
+            text=plainer(text, f"{OPEN}{CUT}{CLOSE}") if scene.medium == "phone" else text,
             title=one_line(parts["title"]),
             summary=one_line(parts["summary"]),
             html=tidy(parts["html"]),
@@ -173,7 +175,7 @@ class Renderer:
         return {
             "contact": Contact(self._contact_fields, around),
             "unsubscribe": Personal("unsubscribe"),
-            "link": scene.link or Personal("link"),
+            "link": scene.link or Placed("link"),
         }
 
     def find(self, scene: Scene) -> str:

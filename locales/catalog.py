@@ -98,6 +98,17 @@ def translations(
     return _chained(locale, found)
 
 
+def sentences(locale: str, domain: str) -> dict[str, str]:
+    """Every sentence of one of our catalogs with its translation; nothing where there is no such catalog."""
+    from babel.messages.pofile import read_po
+
+    file = SHIPPED / locale / "LC_MESSAGES" / f"{domain}.po"
+    if not file.is_file():
+        return {}
+    with file.open("rb") as stream:
+        return {str(each.id): str(each.string) for each in read_po(stream) if each.id and each.string}
+
+
 def reviewer(locale: str) -> str:
     """Who reviewed our catalog of this locale; empty where nobody did. English is the source."""
     for name in fallbacks(locale):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from content.claims import visible
 from locales.market import medium_of
 from locales.sentences import listed
 from orchestrator.gates import Gate, cited
+from orchestrator.lawful import shows
 
 if TYPE_CHECKING:
     from content.message import Message
@@ -120,16 +119,3 @@ def may_link(market: Market, medium: str) -> bool:
     """Whether a message to such an address may hold a link."""
     rules = market.direct_by(medium) if medium else None
     return rules is None or rules.links is None or rules.links.value or not rules.links.verified
-
-
-def shows(words: str, message: Message) -> bool:
-    """Whether a reader of either part finds the words."""
-    said = "\n".join(part for part in (message.title, message.summary, message.text, *message.thread) if part)
-    parts = [said, *([visible(message.html)] if message.html else [])]
-    return all(_bare(words) in _bare(part) for part in parts)
-
-
-def _bare(text: str) -> str:
-    """In one width, without direction marks and line ends."""
-    seen = (letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
-    return " ".join("".join(seen).split())

@@ -131,6 +131,18 @@ def shown_permits(
     return found
 
 
+def untold_tax(spec: CampaignSpec, market: Market) -> Iterator[Gate]:
+    """Prices that leave the tax out on an unverified fact: no built-in text says so."""
+    if market.tax.value != "excluded" or market.tax.verified or not spec.products:
+        return
+    name = f"{market.code}.tax"
+    text = (
+        f"prices are shown without tax, and no built-in text says so ({cited(name, market.tax)}); say it in "
+        f"a template, or write tax with its source in markets/{market.code}.yaml"
+    )
+    yield Gate(name, market.tax, text)
+
+
 def closed(market: Market, channel: ChannelFacts) -> Gate | None:
     """The fact that closes this channel in this market.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from channels.base import Completion
-from content.claims import plain, visible
+from content.claims import visible
+from content.counting import in_plain_punctuation
 from content.render import required_label
 from locales.sentences import listed
 from locales.zones import zone
@@ -39,7 +41,7 @@ def lawful(
         yield Gate(name, market.label, text)
     yield from _unswitched(message, placement, market, facts.channels[placement.account])
     for name, words in notices.items():
-        if not _shows(words, message):
+        if not shows(words, message):
             fact = market.permits[name.rpartition(".")[2]]
             text = f'the text does not show "{words}" ({cited(name, fact)}); add {{{{ notices }}}} to it'
             yield Gate(name, fact, text)
@@ -154,7 +156,13 @@ def _lacks_switch(message: Message, placement: Placement) -> bool:
     return placement.paid and placement.kind == "broadcast" and not message.paid
 
 
-def _shows(words: str, message: Message) -> bool:
+def shows(words: str, message: Message) -> bool:
     """Whether a reader of either part finds the words."""
     parts = [said_in(message), *([visible(message.html)] if message.html else [])]
-    return all(plain(words) in plain(part) for part in parts)
+    return all(_bare(words) in _bare(part) for part in parts)
+
+
+def _bare(text: str) -> str:
+    """In one width and plain punctuation, without direction marks and line ends."""
+    seen = (letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
+    return " ".join(in_plain_punctuation("".join(seen)).split())

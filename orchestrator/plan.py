@@ -180,6 +180,7 @@ class _InMarket:
         first, last = self.window.starts.date(), self.window.ends.date()
         self._weigh(gates.permits(self.spec, self.market, self.facts, first, last))
         self._weigh(reductions.reductions(self.spec, self.market, self.facts, self.window))
+        self._weigh(gates.untold_tax(self.spec, self.market))
 
     def _announced(self) -> None:
         """Whether the first that is told of the offer is not told too early."""

@@ -102,9 +102,7 @@ def _offer(
         pool = spec.offer.code_pool if placement.whom else None
         return replace(offer, code="", pool=pool) if pool else offer
     except ValueError as error:
-        problem = Problem(spec.campaign, path="products", text=str(error))
-        if problem not in found.problems:
-            found.problems.append(problem)
+        _tell_once(found, Problem(spec.campaign, path="products", text=str(error)))
         return None
 
 
@@ -136,11 +134,13 @@ def _prepare_one(
         scene = _scene(spec, placement, offer, facts, label=label, link=link, media=media)
         edition = renderer.render(replace(scene, notices=tuple(notices.values())))
     except TemplateProblem as error:
-        if error.problem not in found.problems:
-            found.problems.append(error.problem)
+        _tell_once(found, error.problem)
         return
     except LookupError as error:
         found.problems.append(Problem(key, text=str(error.args[0])))
+        return
+    if "link" in edition.fields:
+        _tell_once(found, _without_link(spec, placement))
         return
     found.asks.extend(edition.pinned.get("doubted", ()))
     message, unmarked = stamped(edition.message, market, channel.medium)
@@ -171,6 +171,19 @@ def _prepare_one(
             found.asks.append(f"{key}: {gate.text}")
     found.problems.extend(Problem(key, text=text) for text in wrong)
     found.prepared.append(Prepared(placement, edition, offer, label, code, url, read))
+
+
+def _without_link(spec: CampaignSpec, placement: Placement) -> Problem:
+    text = (
+        f"{placement.channel} messages in {placement.market} show a link, and there is none to show; write "
+        "url in silkpost.yaml or under the product, or leave {{ link }} out of their template"
+    )
+    return Problem(spec.campaign, path="products", text=text)
+
+
+def _tell_once(found: Preparation, problem: Problem) -> None:
+    if problem not in found.problems:
+        found.problems.append(problem)
 
 
 def _as_read(edition: Edition, facts: Facts) -> Message:

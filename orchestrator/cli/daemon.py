@@ -25,6 +25,7 @@ from orchestrator.cli.shell import (
     new_app,
     write_json,
 )
+from orchestrator.cli.spoken import spoken, state
 from orchestrator.cli.words import say, several
 from orchestrator.files import write_whole
 
@@ -106,7 +107,7 @@ def dispatch(
     log_json: Annotated[bool, typer.Option("--log-json", help=say("logs as JSON"))] = False,
     json: Annotated[bool, typer.Option("--json", help=say("one JSON document on standard output"))] = False,
 ) -> None:
-    from orchestrator.store import holds, standing
+    from orchestrator.store import accounts, holds, standing
     from orchestrator.workspace import Workspace
 
     if not once:
@@ -118,18 +119,19 @@ def dispatch(
             holds.free(connection, desk.this_moment())
         next_at = asyncio.run(_once(workspace, store))
         with store.read() as connection:
-            states = standing.counts(connection)
+            states, stopped = standing.counts(connection), accounts.stopped(connection)
     told: DispatchOut = {"states": states, "next_at": next_at.isoformat() if next_at else None}
     if json:
         write_json(told)
     else:
-        parts = [f"{name} {count:,}" for name, count in states.items()] or [say("nothing planned")]
+        parts = [f"{state(name)} {count:,}" for name, count in states.items()] or [say("nothing planned")]
         if next_at:
-            parts.append(say("next due %(at)s", at=f"{next_at:%a %d %b %Y %H:%MZ}"))
+            parts.append(say("next due %(at)s", at=spoken(f"{next_at:%a %d %b %Y %H:%MZ}")))
         elif states.get("planned"):
             parts.append(say("nothing is due by itself: see silkpost status"))
         console().print(" · ".join(parts))
-    raise typer.Exit(NEEDS_PERSON if states.get("unknown") or states.get("awaiting_person") else DONE)
+    needs = stopped or states.get("unknown") or states.get("awaiting_person")
+    raise typer.Exit(NEEDS_PERSON if needs else DONE)
 
 
 async def _once(workspace: Workspace, store: Store) -> datetime | None:
@@ -139,6 +141,7 @@ async def _once(workspace: Workspace, store: Store) -> datetime | None:
 
     shop = Shop(workspace, store, SystemClock())
     try:
+        await shop.renew()
         await shop.dispatcher.sweep()
         await shop.dispatcher.follow()
         next_at = await shop.dispatcher.once()

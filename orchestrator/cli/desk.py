@@ -107,7 +107,19 @@ def store_exists(workspace: Workspace) -> bool:
     if not url.startswith("sqlite:///"):
         return True
     file = Path(url.removeprefix("sqlite:///"))
-    return file.exists() and file.stat().st_size > 0
+    return file.exists() and file.stat().st_size > 0 and not _without_tables(file)
+
+
+def _without_tables(file: Path) -> bool:
+    """Whether the making of a store was cut off before its one transaction ended, as on a full disk."""
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as begun:
+            return begun.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except sqlite3.Error:
+        return False  # whoever opens it says what is wrong
 
 
 def store_url(workspace: Workspace) -> str:

@@ -23,6 +23,7 @@ from orchestrator.cli.shell import (
     new_app,
 )
 from orchestrator.cli.shell import write_json as print_json
+from orchestrator.cli.spoken import spoken, state
 from orchestrator.cli.words import say, several
 
 if TYPE_CHECKING:
@@ -55,9 +56,13 @@ def status(
     else:
         _show(found, len(found["waiting"]) if everything else NEXT)
     needs = (
-        found["approvals"] or found["unknown"] or found["accounts"] or found["states"].get("awaiting_person")
+        found["approvals"],
+        found["unknown"],
+        found["accounts"],
+        found["half_applied"],
+        found["states"].get("awaiting_person"),
     )
-    raise typer.Exit(NEEDS_PERSON if needs else DONE)
+    raise typer.Exit(NEEDS_PERSON if any(needs) else DONE)
 
 
 def told(workspace: Workspace, store: Store) -> StatusOut:
@@ -104,7 +109,7 @@ def told(workspace: Workspace, store: Store) -> StatusOut:
 
 def _show(found: StatusOut, most: int) -> None:
     out = console()
-    states = " · ".join(f"{name} {count:,}" for name, count in found["states"].items()) or say(
+    states = " · ".join(f"{state(name)} {count:,}" for name, count in found["states"].items()) or say(
         "nothing planned"
     )
     daemon = (
@@ -113,18 +118,19 @@ def _show(found: StatusOut, most: int) -> None:
     out.print(f"{states}   ({daemon})")
     for row in found["waiting"][:most]:
         many = f" ×{row['deliveries']:,}" if row["deliveries"] > 1 else ""
-        out.print(f"  · {row['key']}{many}: {row['why']}")
+        out.print(f"  · {row['key']}{many}: {spoken(row['why'])}")
     if (more := len(found["waiting"]) - most) > 0:
         told = several(
             "%(count)s placement more; --all shows it", "%(count)s placements more; --all shows them", more
         )
         out.print(f"  · … {told}", style="dim")
     for name, why in found["accounts"].items():
-        out.print("  ! " + say("account %(name)s: %(why)s", name=name, why=why), style="red")
+        out.print("  ! " + say("account %(name)s: %(why)s", name=name, why=spoken(why)), style="red")
+        out.print(f"      silkpost resume --account {name}", style="dim")
     for pause in found["paused"]:
-        out.print("  ‖ " + say("paused: %(what)s", what=pause), style="yellow")
+        out.print("  ‖ " + say("paused: %(what)s", what=spoken(pause)), style="yellow")
     for doubt in found["unknown"]:
-        out.print(f"  ? {doubt['key']}: {doubt['why']}", style="yellow")
+        out.print(f"  ? {doubt['key']}: {spoken(doubt['why'])}", style="yellow")
         out.print(f"      silkpost resolve '{doubt['key']}' --sent URL | --not-sent", style="dim")
     for name in found["half_applied"]:
         told = say("%(name)s: its last apply was cut off; run silkpost apply again", name=name)
@@ -166,7 +172,7 @@ def pause(
     workspace = Workspace.load(here.folder)
     with desk.open_store(workspace) as store, _known(workspace, store, scope, name) as connection:
         new = holds.pause(connection, scope, name, desk.who(by), why, desk.now())
-    told = say("paused: %(what)s", what=f"{scope} {name}") if new else say("it was paused already")
+    told = say("paused: %(what)s", what=spoken(f"{scope} {name}")) if new else say("it was paused already")
     console().print(told)
 
 
@@ -181,7 +187,7 @@ def resume(campaign: Named = None, market: Market = None, account: Account = Non
         freed = holds.resume(connection, scope, name)
         if scope == "account":
             freed = accounts.start(connection, name) or freed
-    told = say("resumed: %(what)s", what=f"{scope} {name}") if freed else say("it was not paused")
+    told = say("resumed: %(what)s", what=spoken(f"{scope} {name}")) if freed else say("it was not paused")
     console().print(told)
 
 

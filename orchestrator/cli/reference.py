@@ -12,6 +12,7 @@ import typer
 from orchestrator.cli import desk
 from orchestrator.cli.output import ChannelOut, DayOut, RatesOut, SuggestionOut
 from orchestrator.cli.shell import DONE, PROBLEMS, USAGE, Sentence, console, here, new_app, write_json
+from orchestrator.cli.spoken import spoken
 from orchestrator.cli.words import say, several
 from orchestrator.files import write_whole
 
@@ -47,7 +48,11 @@ def channels(
         raise Sentence(told, USAGE)
     from channels import load, names
 
-    rows = [_channel(name, load(name)) for name in names()]
+    try:
+        known = {name: load(name) for name in names()}
+    except LookupError as error:  # a package takes a built-in's name, or brings no adapter
+        raise Sentence(str(error)) from None
+    rows = [_channel(name, adapter) for name, adapter in known.items()]
     if json:
         write_json(rows)
         return
@@ -92,12 +97,16 @@ async def _check() -> int:
     from orchestrator.workspace import Workspace
 
     workspace, wrong = Workspace.load(here.folder), 0
+    async with Adapters(workspace, SystemClock()) as seeds:
+        live = [name for name in workspace.accounts if seeds.live(name)]
+    for name in workspace.accounts:
+        if name not in live:
+            console().print(f"  · {name}: " + say("no credentials here; the outbox stands in"))
+    if not live:
+        return 0  # nobody to ask, nothing to keep: no store is made
     with desk.open_store(workspace, create=True) as store:
         async with Adapters(workspace, SystemClock(), store=store) as adapters:
-            for name in workspace.accounts:
-                if not adapters.live(name):
-                    console().print(f"  · {name}: " + say("no credentials here; the outbox stands in"))
-                    continue
+            for name in live:
                 try:
                     facts = await adapters.get(name).check()
                 except ChannelError as error:
@@ -117,6 +126,8 @@ def markets(
     code: Annotated[str | None, typer.Argument(help=say("such as JP; none lists them all"))] = None,
     json: Json = False,
 ) -> None:
+    from rich.cells import cell_len, set_cell_size
+
     from locales.market import codes, overruled
 
     workspace = _workspace()
@@ -126,9 +137,11 @@ def markets(
         if json:
             write_json([market.model_dump(mode="json") for market in found])
             return
-        out, width = console(), max(len(market.name) for market in found)
+        out, names = console(), {market.code: spoken(market.name) for market in found}
+        width = max(cell_len(name) for name in names.values())
         for market in found:
-            out.print(f"  {market.code}  {market.name:<{width}}  {market.currency}  {market.zone}")
+            name = set_cell_size(names[market.code], width)
+            out.print(f"  {market.code}  {name}  {market.currency}  {market.zone}")
         return
     market = _market(workspace, code.upper())
     if json:
@@ -136,10 +149,8 @@ def markets(
         return
     out, today = console(), desk.now().date()
     own = overruled(market.code, workspace.markets_folder if workspace else None)
-    out.print(
-        f"{market.code}  {market.name} · {', '.join(market.locales)} · {market.currency} · {market.zone}",
-        highlight=False,
-    )
+    head = (spoken(market.name), ", ".join(market.locales), market.currency, market.zone)
+    out.print(f"{market.code}  {' · '.join(head)}", highlight=False)
     for path, fact in market.facts():
         out.print(f"  {path}: {_shown(fact.value)}", markup=False, highlight=False)
         told = [say("yours, markets/%(code)s.yaml", code=market.code)] if path in own else []
@@ -221,7 +232,8 @@ def calendar(
     for day in found:
         doubt = say(" ±1 day") if day.estimated else ""
         style = {"commerce": "green", "solemn": "red"}.get(day.kind, "")
-        out.print(f"  {day.date} {day.date:%a}  {day.name:<{width}}  {day.title}{doubt}", style=style)
+        on, title = f"{day.date} {spoken(f'{day.date:%a}')}", spoken(day.title)
+        out.print(f"  {on}  {day.name:<{width}}  {title}{doubt}", style=style)
 
 
 @app.command(help=say("Coming days worth a campaign in the shop's markets, each with a file to begin from."))

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 import typer
 
 from orchestrator.cli import COMMANDS, words
+from orchestrator.cli.spoken import spoken
 from orchestrator.cli.usage import App, Group, told
 from orchestrator.cli.words import say, several
 
@@ -106,7 +107,7 @@ def _told() -> Iterator[None]:
         # What the store says of itself is a sentence too; its module is only imported by who uses it.
         store = sys.modules.get("orchestrator.store")
         if store is not None and isinstance(error, store.StoreError):
-            complain(str(error))
+            complain(spoken(str(error)))
             sys.exit(PROBLEMS)
         raise
 
@@ -127,7 +128,7 @@ def refuse(problems: Iterable[Problem], *, nothing: str = "") -> NoReturn:
     """Print every problem, then how many, and leave with 1."""
     rows = list(problems)
     for problem in rows:
-        complain(str(problem))
+        complain(str(replace(problem, text=spoken(problem.text))))
     count = several("%(count)s problem.", "%(count)s problems.", len(rows))
     unchanged = say("Nothing was changed.")
     complain(f"{count} {nothing or unchanged}")

@@ -13,6 +13,7 @@ from locales.money import Sign as MoneySign
 from locales.money import format_money
 from orchestrator.cli import zones
 from orchestrator.cli.output import LeftOutOut, PlacementOut, PlanOut
+from orchestrator.cli.spoken import spoken
 from orchestrator.cli.words import say, several
 from orchestrator.diff import MARKS, Change, Sign
 from orchestrator.policy import Skip, Wait
@@ -64,14 +65,15 @@ def plan(out: Console, proposal: Proposal) -> None:
         if changes or skipped:
             _market(out, proposal, code, changes)
         for place, why in _left_out(skipped):
-            out.print(Text(f"    · {place}  ", style="dim").append(say("skipped: %(why)s", why=why)))
+            out.print(Text(f"    · {place}  ", style="dim").append(say("skipped: %(why)s", why=spoken(why))))
     if not all(channel.live for channel in proposal.facts.channels.values()):
         out.print(Text("  * ", style="dim").append(say("has no credentials here: the outbox stands in")))
     for each in spec.overrides:
         told = say("does not follow %(fact)s: %(because)s", fact=each.fact, because=each.because)
         out.print(Text("  ! ", style="red").append(told))
     for ask in found.asks:
-        out.print(Text("  ? ", style="yellow").append(say("for a person to weigh: %(what)s", what=ask)))
+        told = say("for a person to weigh: %(what)s", what=spoken(ask))
+        out.print(Text("  ? ", style="yellow").append(told))
     if found.unreviewed:
         told = say("reviewed by nobody: the sentences in %(locales)s", locales=", ".join(found.unreviewed))
         out.print(Text("  ? ", style="yellow").append(told))
@@ -120,7 +122,7 @@ def _market(out: Console, proposal: Proposal, code: str, changes: Sequence[Chang
         label = next((row.label for row in rows if row.label), "")
         told = say('label "%(label)s"', label=label) if label else say("label not needed")
         market = facts.markets[code]
-        day = f"{starts:%d %b %Y} ({starts:%a}) {market.zone}"
+        day = f"{spoken(f'{starts:%d %b %Y} ({starts:%a})')} {market.zone}"
         shown = " · ".join(part for part in (day, prices(rows[0], market.sign), told) if part)
         head.append(shown, style="not bold")
     out.print(head)
@@ -177,7 +179,7 @@ def _left_out_json(reach: Reach) -> LeftOutOut:
 
 def _removed(change: Change) -> list[str]:
     _, wave, _, locale, account, _, variant = change.key.split("/")
-    return [wave, "", "", account, locale, variant.replace("-", ""), "", change.why]
+    return [wave, "", "", account, locale, variant.replace("-", ""), "", spoken(change.why)]
 
 
 def _cells(proposal: Proposal, change: Change, row: Prepared) -> list[str]:
@@ -190,12 +192,12 @@ def _cells(proposal: Proposal, change: Change, row: Prepared) -> list[str]:
     where = f"{placement.channel} {placement.account}"
     creator = f" {placement.item}" if placement.item != "-" else ""
     live = "" if facts.channels[placement.account].live else "*"
-    words = change.why if change.sign is Sign.LOCKED and change.why else row.gist
+    words = spoken(change.why) if change.sign is Sign.LOCKED and change.why else row.gist
     if change.why and change.sign is not Sign.LOCKED:
-        words = f"{change.why} · {words}"
+        words = f"{spoken(change.why)} · {words}"
     return [
         placement.wave,
-        f"{placement.local:%a %d %b %H:%M}"
+        spoken(f"{placement.local:%a %d %b %H:%M}")
         if placement.local
         else f"⏱ {placement.trigger.replace('_', ' ')}",
         f"({zones.utc(*span)})" if (span := zones.first_and_last(proposal, placement)) else "",
@@ -224,7 +226,8 @@ def prices(row: Prepared, sign: MoneySign) -> str:
 
 
 def outlook(decided: Wait | Skip) -> str:
-    return say("skipped: %(why)s", why=decided.why) if isinstance(decided, Skip) else decided.why
+    why = spoken(decided.why)
+    return say("skipped: %(why)s", why=why) if isinstance(decided, Skip) else why
 
 
 def as_json(proposal: Proposal) -> PlanOut:
@@ -295,9 +298,9 @@ def message(row: Prepared, facts: Facts) -> str:
     """One message with what stands around it: when, where, to how many, under which label."""
     placement, content = row.placement, _filled(row, facts)
     account = facts.accounts[placement.account]
-    when = f"{placement.local:%a %d %b %Y %H:%M %Z}" if placement.local else placement.trigger
+    when = spoken(f"{placement.local:%a %d %b %Y %H:%M %Z}") if placement.local else placement.trigger
     if placement.recipient and placement.local:
-        when = say("%(at)s in each recipient's zone", at=f"{placement.local:%a %d %b %Y %H:%M}")
+        when = say("%(at)s in each recipient's zone", at=spoken(f"{placement.local:%a %d %b %Y %H:%M}"))
     head = [
         f"{placement.key}",
         f"{when} · {placement.channel} {account.handle or placement.account} · {placement.locale}",

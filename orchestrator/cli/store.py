@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli import desk
 from orchestrator.cli.shell import DONE, NEEDS_PERSON, PROBLEMS, Sentence, complain, console, here, new_app
+from orchestrator.cli.spoken import spoken
 from orchestrator.cli.words import say, several
 
 app = new_app()
@@ -90,7 +91,7 @@ def doctor() -> None:
         found.append(say("there is no store yet; silkpost apply or silkpost db upgrade makes one"))
     out = console()
     for sentence in found:
-        out.print(f"  {sentence}")
+        out.print(f"  {spoken(sentence)}")
     if not found:
         out.print(say("nothing found"))
     raise typer.Exit(PROBLEMS if found else DONE)

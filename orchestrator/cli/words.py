@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 LANGUAGES = {"en": "en", "zh": "zh_Hans_CN", "zh_CN": "zh_Hans_CN", "zh_Hans": "zh_Hans_CN"}
+_language = "en"
 _say: Callable[[str], str] = str
 _say_many: Callable[[str, str, int], str] | None = None
 
@@ -19,14 +20,19 @@ def chosen(asked: str | None) -> str:
 
 def use(language: str | None) -> None:
     """Speak this language from here on."""
-    global _say, _say_many
-    name = chosen(language)
+    global _language, _say, _say_many
+    _language = name = chosen(language)
     _say, _say_many = str, None
     if name != "en":
         from locales.catalog import translations
 
         catalog = translations(name, domain="terminal")
         _say, _say_many = catalog.gettext, catalog.ngettext
+
+
+def language() -> str:
+    """The locale that is spoken: `en` or `zh_Hans_CN`."""
+    return _language
 
 
 def say(text: str, **values: object) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import LearnedOut, ZoneOut
+from orchestrator.cli.spoken import spoken
 from orchestrator.cli.words import say, several
 from orchestrator.policy import Skip
 
@@ -118,7 +119,8 @@ def _reasons(found: Sequence[InZone]) -> Iterator[str]:
     """Why some get it at another time, or not at all: each reason once, with how many it holds for."""
     alike: dict[tuple[bool, str], list[InZone]] = {}
     for each in found:
-        why = "; ".join(part for part in (each.moved, each.decided.why if each.decided else "") if part)
+        decided = each.decided.why if each.decided else ""
+        why = spoken("; ".join(part for part in (each.moved, decided) if part))
         if why:
             alike.setdefault((_skipped(each), why), []).append(each)
     for (skipped, why), zones in alike.items():

@@ -40,10 +40,10 @@ def backup(store: Store, file: Path) -> Path:
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         os.close(os.open(beside, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600))
-        _copy(store.path, beside)
+        _pages(store.path, beside)
         _sync(beside)
         beside.replace(file)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{file}: the backup could not be written: {error}") from None
     finally:
         beside.unlink(missing_ok=True)
@@ -215,15 +215,19 @@ def _check_copy(file: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Page by page in one transaction on both sides: a reader sees the old store or the new one."""
     try:
-        with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
-            closing(sqlite3.connect(target)) as new,
-        ):
-            old.backup(new)
+        _pages(source, target)
     except sqlite3.Error as error:
         raise StoreError(f"{target}: could not be copied from {source}: {error}") from error
+
+
+def _pages(source: Path, target: Path) -> None:
+    """Page by page in one transaction on both sides: a reader sees the old store or the new one."""
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
 
 
 def _made(folder: Path) -> Path:

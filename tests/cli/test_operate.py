@@ -83,6 +83,30 @@ def test_what_is_due_leaves_once_and_can_be_taken_back(begun: str, folder: Path,
     assert "nothing of it is out" in again.err
 
 
+def test_an_account_that_is_stopped_needs_a_person_who_is_told_how_to_let_it_go_on(
+    begun: str, folder: Path, released: Any
+) -> None:
+    """As after an expired token: what is due waits, and nothing says that all is well."""
+    with closing(sqlite3.connect(folder / ".silkpost/silkpost.db")) as store, store:
+        store.execute("INSERT INTO accounts (name, stopped, failures) VALUES ('posts', 'HTTP 401', 0)")
+    assert released("dispatch", "--once").code == 3
+    said = released("status")
+    assert said.code == 3
+    assert "  ! account posts: HTTP 401\n      silkpost resume --account posts\n" in said.out
+    assert released("resume", "--account", "posts").code == 0
+    assert released("dispatch", "--once").code == 0
+    assert list((folder / "outbox/posts").glob("*.txt"))
+
+
+def test_a_plan_that_was_cut_off_needs_a_person(folder: Path, applied: Any) -> None:
+    with closing(sqlite3.connect(folder / ".silkpost/silkpost.db")) as store, store:
+        store.execute("UPDATE plans SET ready = 0")
+        store.execute("DELETE FROM approvals")
+    said = applied("status")
+    assert "its last apply was cut off" in said.out
+    assert said.code == 3
+
+
 def test_dispatching_says_when_the_next_is_due(silkpost: Any) -> None:
     silkpost("apply")
     said = silkpost("dispatch", "--once")

@@ -24,9 +24,25 @@ def test_every_channel_is_listed_with_what_it_can_carry(silkpost: Any) -> None:
     assert all(name in shown for name in names())
 
 
-def test_accounts_without_credentials_are_named_not_asked(silkpost: Any) -> None:
+def test_a_package_that_takes_a_built_in_name_is_one_sentence(
+    silkpost: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = 'channel "outbox": lantern_window takes the name of a built-in; rename one'
+
+    def taken() -> None:
+        raise LookupError(told)
+
+    monkeypatch.setattr("channels._plugins", taken)
+    said = silkpost("channels")
+    assert said.code == 1
+    assert told in said.err
+
+
+def test_accounts_without_credentials_are_named_not_asked(folder: Path, silkpost: Any) -> None:
+    before = set(folder.rglob("*"))
     said = silkpost("channels", "check")
     assert said.code == 0
+    assert set(folder.rglob("*")) == before, "nobody was asked: no store, no keys"
     assert "· posts: no credentials here; the outbox stands in" in said.out
 
 

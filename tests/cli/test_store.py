@@ -51,6 +51,41 @@ def test_an_empty_file_is_no_store_and_upgrade_makes_one(folder: Path, silkpost:
     assert silkpost("status").out.startswith("nothing planned")
 
 
+def test_an_apply_that_was_cut_off_before_it_had_made_the_store_is_made_good_by_the_next(
+    folder: Path, silkpost: Any
+) -> None:
+    """As on a disk that filled up: the file has its first page, and no tables."""
+    import sqlite3
+    from contextlib import closing
+
+    (folder / ".silkpost").mkdir()
+    with closing(sqlite3.connect(folder / ".silkpost/silkpost.db")) as begun:
+        begun.execute("PRAGMA journal_mode = WAL")
+    assert (folder / ".silkpost/silkpost.db").stat().st_size
+    assert silkpost("status").err == "there is no store yet; silkpost apply makes one\n"
+    assert silkpost("apply").code == 3
+    assert silkpost("status").out.startswith("planned 6")
+
+
+def test_a_backup_that_cannot_be_written_names_its_file_and_leaves_nothing(
+    folder: Path, applied: Any
+) -> None:
+    import resource
+    import signal
+
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, kept[1]))
+    try:
+        said = applied("db", "backup", str(folder / "kept/shop.db"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        signal.signal(signal.SIGXFSZ, before)
+    assert said.code == 1
+    assert f"{folder}/kept/shop.db: the backup could not be written" in said.err
+    assert not list((folder / "kept").iterdir())
+
+
 def test_upgrade_brings_an_older_store_up(folder: Path, applied: Any) -> None:
     """The store of an earlier version is refused by every command but the one that mends it."""
     import sqlite3

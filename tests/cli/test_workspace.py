@@ -22,6 +22,7 @@ def test_what_init_writes_checks_plans_and_waits_for_approval(
     monkeypatch.delenv("SILKPOST_NOW")
     assert silkpost("-C", shop, "check").out.startswith("Moon Lamps: 1 campaign, nothing wrong\n")
     assert silkpost("-C", shop, "check", "--render").code == 0
+    assert silkpost("-C", shop, "translate", "status").code == 0, "its words are whole"
     assert silkpost("-C", shop, "plan").code == 0
     assert silkpost("-C", shop, "apply").code == 3
 

@@ -112,7 +112,8 @@ def test_two_stages_equal_one_byte_for_byte(two: tuple[Renderer, Scene], name: s
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render, "Contact", Known)
-        patch.setattr(render, "Personal", lambda field: told(field, values[field]))
+        for made in ("Personal", "Placed"):
+            patch.setattr(render, made, lambda field: told(field, values[field]))
         one = renderer.render(scene).message
     edition = renderer.render(scene)
     assert edition.fields == ("city", "link", "name", "unsubscribe")

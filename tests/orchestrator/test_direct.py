@@ -9,6 +9,7 @@ import pytest
 
 from channels.base import Kind
 from channels.sms_twilio import Adapter as SMS
+from content.counting import Counting, count
 from content.render import Renderer
 from locales.rates import bundled
 from orchestrator.facts import ChannelFacts
@@ -190,7 +191,7 @@ def test_what_a_message_lacks_is_one_sentence(
 
 def test_the_shop_s_own_words_for_stopping_stand_in_the_text(shop: Path) -> None:
     text = the_one(prepared(shop, "FR", own="opt_out: STOP 36111")).edition.message.text
-    assert text.endswith("Lantern House · +65 6000 0000\nSTOP 36111")
+    assert text.endswith("Lantern House - +65 6000 0000\nSTOP 36111")
 
 
 def test_an_html_part_without_the_sender_is_not_enough(shop: Path) -> None:
@@ -250,3 +251,27 @@ def test_a_text_without_links_where_none_may_be(shop: Path) -> None:
     found = prepared(shop, "AE", sender=sender, text=own, own="opt_out: STOP to 7726")
     assert problems(found) == []
     assert {row.edition.message.link for row in found.prepared} == {""}
+
+
+@pytest.mark.parametrize("channel", ["texts", "letters"])
+def test_a_shop_without_an_address_is_told_so_while_planning(shop: Path, channel: str) -> None:
+    settings = (shop / "silkpost.yaml").read_text("utf-8")
+    (shop / "silkpost.yaml").write_text(
+        settings.replace("url: https://lantern-house.example\n", "", 1), "utf-8"
+    )
+    name = {"texts": "sms_twilio", "letters": "email_smtp"}[channel]
+    assert problems(prepared(shop, "GB", channel)) == [
+        f"{name} messages in GB show a link, and there is none to show; write url in silkpost.yaml or under "
+        "the product, or leave {{ link }} out of their template"
+    ]
+    without = "{% block text %}{{ percent }} {{ sender }} {{ unsubscribe }}{% endblock %}"
+    title = "{% block title %}{{ percent }}{% endblock %}" if channel == "letters" else ""
+    assert the_one(prepared(shop, "GB", channel, text=title + without))
+
+
+def test_a_text_in_english_is_not_made_dear_by_its_punctuation(shop: Path) -> None:
+    """A middle dot or a narrow space alone would make segments of 67 letters of those of 153."""
+    message = the_one(prepared(shop, "GB", own="opt_out: Reply STOP to stop")).edition.message
+    assert "Red lantern - Was £" in message.text
+    assert "Lantern House - +65 6000 0000" in message.text
+    assert count(message.text, Counting.SMS_SEGMENTS) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from locales.document import SpecError
 from locales.rates import bundled
 from orchestrator.diff import Sign
 from orchestrator.propose import Proposal, apply, propose
+from orchestrator.scaffold import scaffold
 from orchestrator.store import Keys, Store, approvals
 from orchestrator.workspace import load_all
 
@@ -308,3 +309,20 @@ def test_an_override_that_was_given_to_apply_is_kept_until_a_refresh(shop: Path,
         assert proposed(shop, store, refresh=True).preparation.problems
     with pytest.raises(SpecError, match=r"--override: .* did you mean SA\.permits\.mawthooq"):
         proposed(shop, overrides={"SA.permits.mawthoq": "it is so"})
+
+
+def test_prices_without_tax_on_a_fact_nobody_has_verified_are_asked_about(tmp_path: Path) -> None:
+    scaffold(tmp_path, "Lantern House", today=date(2026, 11, 22))
+
+    def asked() -> list[str]:
+        return [ask for ask in proposed(tmp_path).preparation.asks if ".tax" in ask]
+
+    (ask,) = asked()
+    assert ask.startswith("US: prices are shown without tax, and no built-in text says so (US.tax, ")
+    assert ask.endswith("; say it in a template, or write tax with its source in markets/US.yaml")
+    (tmp_path / "markets").mkdir()
+    (tmp_path / "markets/US.yaml").write_text(
+        "tax: {value: excluded, source: our own counsel, mark: official, read: 2026-11-01,"
+        " review_by: 2027-11-01}\n"
+    )
+    assert asked() == []
