@@ -32,7 +32,7 @@ from orchestrator.worker import Pace
 SECRET = "a secret of the bench's own"
 SENDER = "webhook, httpx"
 #: looking ahead or strict, the server's milliseconds, requests in flight, target
-MODES = ((True, 0, 50, 0.85), (True, 200, 200, 0.85), (False, 200, 200, 0.8))
+MODES = ((True, 0, 200, 0.85), (True, 200, 200, 0.85), (False, 200, 200, 0.8))
 
 
 @dataclass(frozen=True, slots=True)
