@@ -1,9 +1,11 @@
-"""Each channel's eight duties and what proves them; the tables of the READMEs are made here."""
+"""Each channel's eight duties, their proofs and its contract; the tables of the READMEs are made here."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from locales.document import load
 from orchestrator.cli import reference
 
 ROOT = Path(__file__).parents[2]
+SPECS = ROOT.parent / "shared/specs"
 TESTS = ROOT / "tests/channels"
 DUTIES = {
     "carries": "1 carried or refused",
@@ -195,6 +198,97 @@ def table_of_duties() -> str:
     return "\n".join(rows)
 
 
+@cache
+def contracts(name: str) -> dict[str, str]:
+    """What a channel's test holds its requests against, read out of the test; and where that was read."""
+    text = (TESTS / f"test_{name}.py").read_text("utf-8")
+    tree = ast.parse(text)
+    loaded = {
+        f"specs/{path}": WRITTEN["contracts"].get(f"specs/{path}", "") for path in sorted(vendors(tree))
+    }
+    return loaded | {
+        f"test_{name}.py::{constant}": comment(text, line) for constant, line in by_hand(tree).items()
+    }
+
+
+def vendors(tree: ast.Module) -> set[str]:
+    """The vendor's own files that a test loads: by a path, by the `openapi` fixture or by `graph`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(path)) if path.startswith("shared/specs/"):
+                found.add(path.removeprefix("shared/specs/"))
+            case ast.Call(func=ast.Name(id="openapi"), args=[ast.Constant(value=str(path)), *_]):
+                found.add(path)
+            case ast.Call(func=ast.Name(id="graph")):
+                found.add("meta-graph")
+    return found
+
+
+def by_hand(tree: ast.Module) -> dict[str, int]:
+    """The constants of a test that it validates with as a JSON Schema, and the lines where they begin."""
+    begins = {
+        target.id: node.lineno
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    used: list[ast.expr] = []
+    for node in ast.walk(tree):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and re.fullmatch(r"(jsonschema\.)?Draft\w+Validator", called):
+            used.append(node.args[0])
+        elif isinstance(node, ast.Call) and called == "jsonschema.validate":
+            used.append(node.args[1])
+    names = [each.value if isinstance(each, ast.Subscript) else each for each in used]
+    validated = {each.id for each in names if isinstance(each, ast.Name)}
+    return {constant: line for constant, line in begins.items() if constant in validated}
+
+
+def comment(text: str, line: int) -> str:
+    """The page that a schema came from, of the `#:` lines right above it; without a day it is unverified."""
+    above: list[str] = []
+    for each in reversed(text.splitlines()[: line - 1]):
+        if not each.startswith("#:"):
+            break
+        above.insert(0, each.removeprefix("#:").strip())
+    page = " ".join(above).removesuffix(".")
+    dated = not page or re.search(r"read 20|unverified", page)
+    return page if dated else f"{page} (unverified: the day is not written)"
+
+
+def unheld(name: str) -> Iterator[str]:
+    """What is wrong with what a channel is held to, each as a sentence that says what to write where."""
+    found, reason = contracts(name), WRITTEN["no-contract"].get(name)
+    where = f"tests/channels/duties.yaml: no-contract: {name}"
+    if found and reason:
+        yield f"{where}: but test_{name}.py validates against {', '.join(found)}; leave the line out"
+    if not found and reason is None:
+        yield f"{where}: missing; validate its requests in test_{name}.py, or write the reason why not"
+    if not found and reason is not None and reason not in WRITTEN["reasons"]:
+        yield f"{where}: {reason}: no reason of that name"
+    for contract, source in found.items():
+        if contract.startswith("specs/") and not source:
+            yield f"tests/channels/duties.yaml: contracts: {contract}: missing; write where it was read"
+        elif not source:
+            yield f"tests/channels/{contract}: no `#:` above it; write the page and the day it was read"
+
+
+def table_of_contracts() -> str:
+    rows = ["| channel | validated against | where it was read |", "|---|---|---|"]
+    for name in ours():
+        found = contracts(name)
+        kinds = [f"`{each}`" + ("" if each.startswith("specs/") else ", by hand") for each in found]
+        sources = list(found.values())
+        if not found:
+            reason = WRITTEN["reasons"][WRITTEN["no-contract"][name]]
+            kinds, sources = [f"nothing: {reason['why']}"], [reason["source"]]
+        told = "; ".join(dict.fromkeys(sources)).replace("|", r"\|")
+        rows.append(f"| `{name}` | {'; '.join(kinds)} | {told} |")
+    return "\n".join(rows)
+
+
 def table_of_carries() -> str:
     """What `silkpost channels --json` says, a column for each thing that a message may ask for."""
     rows = [f"| channel | text | {' | '.join(Feature)} |", f"|---|---:|{':---:|' * len(Feature)}"]
@@ -226,9 +320,45 @@ def test_each_duty_names_what_proves_it_or_why_it_cannot_be(name: str) -> None:
     assert not list(problems(name)), "\n".join(problems(name))
 
 
+@pytest.mark.parametrize("name", ours())
+def test_each_request_is_held_to_a_contract_or_has_its_reason(name: str) -> None:
+    assert not list(unheld(name)), "\n".join(unheld(name))
+
+
+def test_a_contract_that_is_loaded_and_denied_or_unread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WRITTEN["no-contract"], "x", "by-hand")
+    assert list(unheld("x")) == [
+        "tests/channels/duties.yaml: no-contract: x: but test_x.py validates against specs/x/openapi.json; "
+        "leave the line out"
+    ]
+    monkeypatch.delitem(WRITTEN["no-contract"], "console")
+    assert list(unheld("console")) == [
+        "tests/channels/duties.yaml: no-contract: console: missing; "
+        "validate its requests in test_console.py, or write the reason why not"
+    ]
+    assert by_hand(ast.parse("PAGE = {}\nDraft202012Validator(PAGE)")) == {"PAGE": 1}
+    assert comment("# another\n#: A page,\n#: read 2026-11-22.\nPAGE = {}", 4) == "A page, read 2026-11-22"
+    assert comment("#: A page.\nPAGE = {}", 2) == "A page (unverified: the day is not written)"
+    assert comment("# another\nPAGE = {}", 2) == ""
+
+
+def test_every_vendors_contract_is_used_and_was_read_where_it_says() -> None:
+    used = {each for name in ours() for each in contracts(name) if each.startswith("specs/")}
+    assert set(WRITTEN["contracts"]) == used, "tests/channels/duties.yaml: contracts: as the tests load them"
+    assert set(WRITTEN["no-contract"]) <= set(ours()), "a channel that is not there"
+    if not (SPECS / "MANIFEST.json").exists():
+        pytest.skip("the vendors' contracts are not beside the repository")
+    manifest = json.loads((SPECS / "MANIFEST.json").read_text("utf-8"))
+    for path, told in WRITTEN["contracts"].items():
+        under = [one for one in manifest if f"specs/{one['file']}/".startswith(f"{path}/")]
+        read = {f"{one['repo']} {one['commit'][:7]}, {one['commit_date'][:10]}" for one in under}
+        assert read == {told.removeprefix("github.com/")}, f"tests/channels/duties.yaml: contracts: {path}"
+
+
 def test_every_reason_has_its_source_and_is_somebodys() -> None:
     used = {each for name in WRITTEN["channels"] for duty in DUTIES for each in written(name, duty)[1]}
     used |= {each for name in in_steps() for case in IN_TIME for each in through_time(name, case)[1]}
+    used |= set(WRITTEN["no-contract"].values())
     for name, reason in WRITTEN["reasons"].items():
         assert set(reason) == {"why", "source"}
         known = ("read 20", "unverified", "channels/")
@@ -242,6 +372,7 @@ def test_every_reason_has_its_source_and_is_somebodys() -> None:
     [
         ("channels/README.md", "duties", table_of_duties),
         ("channels/README.md", "in-time", table_of_time),
+        ("channels/README.md", "contracts", table_of_contracts),
         ("README.md", "channels", table_of_carries),
     ],
 )

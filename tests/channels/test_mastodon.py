@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from channels._in_time_testing import Expiry, SlowWork, TokenEnd
 from channels.base import (
@@ -380,3 +381,67 @@ async def test_a_revoked_token_stops_the_account() -> None:
         settings = MastodonSettings(server=platform.url, token="revoked")
         with pytest.raises(Unauthorized, match="The access token is invalid"):
             await Adapter(settings, Credentials(), http, StillClock()).check()
+
+
+# The vendor's documented forms; there is no machine-readable contract
+
+
+def form(*either: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "anyOf": list(either), "properties": properties, "additionalProperties": False}
+
+
+TEXT, ID = {"type": "string", "minLength": 1}, {"type": "string", "pattern": r"^\d+$"}
+#: docs.joinmastodon.org/methods/statuses/#create ("If `media_ids` is provided, this becomes optional";
+#: "ISO 639-1 language code") and /methods/media/#v2 ("The file must have a MIME type"); read 2026-11-22.
+DOCUMENTED = {
+    "/api/v1/statuses": form(
+        {"required": ["status"], "properties": {"status": TEXT}},
+        {"required": ["media_ids"]},
+        status={"type": "string"},
+        media_ids={"type": "array", "items": ID, "minItems": 1, "uniqueItems": True},
+        in_reply_to_id=ID,
+        sensitive={"type": "boolean"},
+        spoiler_text={"type": "string"},
+        visibility={"enum": ["public", "unlisted", "private", "direct"]},
+        language={"type": "string", "pattern": "^[a-z]{2}$"},
+    ),
+    "/api/v2/media": form({"required": ["file"]}, file={}, description={"type": "string"}),
+}
+
+
+@pytest.mark.anyio
+async def test_every_form_is_as_the_page_describes_it(tmp_path: Path) -> None:
+    pictures = (picture(tmp_path), picture(tmp_path, "sun.jpg"))
+    full = Message(
+        "Hallo", link=LINK, media=pictures, language="zh-Hant-TW", reply_to="41,42", thread=("Zwei",)
+    )
+    async with FakeMastodon() as platform, client() as http:
+        for visibility in ("public", "unlisted", "private"):
+            ours = adapter(
+                platform,
+                http,
+                visibility=visibility,
+                content_warning="Werbung",
+                sensitive=visibility == "private",
+            )
+            for message in (full, THREAD, Message("", media=pictures[:1])):
+                await ours.send(make_attempt(message, key=f"key-{len(platform.posts)}"))
+    posted = [seen for seen in platform.requests if seen.method == "POST"]
+    assert {seen.path for seen in posted} == set(DOCUMENTED)
+    for seen in posted:
+        given = seen.fields if seen.path == "/api/v2/media" else seen.json
+        Draft202012Validator(DOCUMENTED[seen.path]).validate(given)
+        assert ("idempotency-key" in seen.headers) == (seen.path == "/api/v1/statuses")
+    uploads = [seen.body for seen in posted if seen.path == "/api/v2/media"]
+    assert uploads
+    assert all(b"Content-Type: image/jpeg" in body for body in uploads)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"status": ""}, {"language": "de-DE"}, {"visibility": "friends"}, {"text": "Hallo"}, {"media_ids": "7"}],
+)
+def test_the_form_catches_what_it_should(wrong: dict[str, Any]) -> None:
+    page = Draft202012Validator(DOCUMENTED["/api/v1/statuses"])
+    assert page.is_valid({"status": "Hallo", "language": "de"})
+    assert not page.is_valid({"status": "Hallo"} | wrong)
