@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.shell import USAGE, Sentence, complain, here
+from orchestrator.cli.spoken import unknown
 from orchestrator.cli.words import say
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ def open_workspace(names: list[str] | None = None) -> tuple[Workspace, list[Camp
     known = {campaign.spec.campaign: campaign for campaign in campaigns}
     for name in names:
         if name not in known:
-            from locales.sentences import unknown
-
             raise Sentence(say('campaign "%(name)s": %(what)s', name=name, what=unknown(name, tuple(known))))
     return workspace, [known[name] for name in names]
 
@@ -80,7 +79,6 @@ def open_store(workspace: Workspace, *, create: bool = False) -> Store:
 
 def applied(store: Store, name: str) -> None:
     """Refuse a campaign of which no plan is in the store: a misspelt name would do nothing, unnoticed."""
-    from locales.sentences import unknown
     from orchestrator.store.figures import applied as plans_in
 
     with store.read() as connection:

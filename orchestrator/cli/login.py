@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli import desk
 from orchestrator.cli.shell import DONE, PROBLEMS, Sentence, console, here
+from orchestrator.cli.spoken import unknown
 from orchestrator.cli.words import say
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ async def log_in(name: str, port: int) -> int:
 
 def _asked(workspace: Workspace, name: str) -> tuple[OAuth, Settings]:
     """How this account is logged in to; a sentence where it is not, or not yet."""
-    from locales.sentences import unknown
     from orchestrator.credentials import Missing, resolve_secrets
 
     if name not in workspace.accounts:

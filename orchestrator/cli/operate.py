@@ -23,7 +23,7 @@ from orchestrator.cli.shell import (
     new_app,
 )
 from orchestrator.cli.shell import write_json as print_json
-from orchestrator.cli.spoken import spoken, state
+from orchestrator.cli.spoken import spoken, state, unknown
 from orchestrator.cli.words import say, several
 
 if TYPE_CHECKING:
@@ -194,7 +194,6 @@ def resume(campaign: Named = None, market: Market = None, account: Account = Non
 def _known(workspace: Workspace, store: Store, scope: Scope, name: str) -> AbstractContextManager[Any]:
     """A write transaction for it; a misspelt name would pause nothing, and nobody would notice."""
     from locales.market import codes
-    from locales.sentences import unknown
 
     if scope == "campaign":
         desk.applied(store, name)

@@ -22,6 +22,7 @@ from orchestrator.cli.shell import (
     progress,
     write_json,
 )
+from orchestrator.cli.spoken import unknown
 from orchestrator.cli.words import say
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _import(workspace: Workspace, file: Path) -> int:
 def _history(workspace: Workspace, product: str, code: str) -> list[PricesOut]:
     """Every product and market of which something is fixed or on record, or the ones that are named."""
     from locales.market import codes
-    from locales.sentences import shown, unknown
+    from locales.sentences import shown
     from orchestrator.pricebook import standings
 
     if product and product not in workspace.products:

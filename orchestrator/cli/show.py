@@ -199,7 +199,7 @@ def _cells(proposal: Proposal, change: Change, row: Prepared) -> list[str]:
         placement.wave,
         spoken(f"{placement.local:%a %d %b %H:%M}")
         if placement.local
-        else f"⏱ {placement.trigger.replace('_', ' ')}",
+        else f"⏱ {spoken(placement.trigger.replace('_', ' '))}",
         f"({zones.utc(*span)})" if (span := zones.first_and_last(proposal, placement)) else "",
         f"{where}{live}{creator}",
         placement.locale,

@@ -7,8 +7,10 @@ places; a place is told in turn, so that a reason inside a reason is found too. 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
+from locales import sentences
 from orchestrator.cli import words
 from orchestrator.cli.words import say
 
@@ -35,6 +37,11 @@ def spoken(sentence: str) -> str:
     """The sentence in the language in use; as it is in English, or where nobody has translated it."""
     language = words.language()
     return sentence if language == "en" or not sentence else _spoken(language, sentence)
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """That there is no such name, and which is nearest."""
+    return spoken(sentences.unknown(name, known))
 
 
 def state(name: str) -> str:

@@ -19,6 +19,7 @@ from orchestrator.cli.shell import (
     refuse,
     write_json,
 )
+from orchestrator.cli.spoken import unknown
 from orchestrator.cli.words import say, several
 from orchestrator.files import write_whole
 
@@ -229,7 +230,6 @@ def _survey() -> Survey:
 
 def _chosen(found: Survey, locales: Sequence[str] | None) -> list[str]:
     """The locales named, or all; a sentence for one that the shop does not write in."""
-    from locales.sentences import unknown
 
     for locale in locales or ():
         if locale not in found.locales:
@@ -241,7 +241,6 @@ def _machine(found: Survey, name: str) -> tuple[MachineSettings, str]:
     """The machine of that name, and what it asks to be let in."""
     import os
 
-    from locales.sentences import unknown
     from orchestrator.credentials import read_secret
     from orchestrator.translation.machine import unsafe
 
